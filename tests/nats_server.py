@@ -1,0 +1,102 @@
+"""A real nats-server for tests: every write fsynced, loopback, a free port, a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+READY_WITHIN_S = 10.0
+
+
+def binary() -> str:
+    """Path of nats-server: the one beside the interpreter, else the one on PATH."""
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise RuntimeError(f"no nats-server beside {sys.executable} or on PATH: run bin/test, which installs it")
+    return found
+
+
+def free_port() -> int:
+    """A TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class NatsServer:
+    """One server that can be killed and started again on the same port and the same data."""
+
+    def __init__(self, home: Path, *, sync_interval: str = "always") -> None:
+        self.home = home
+        self.port = free_port()
+        self.monitor_port = free_port()
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self.monitor_url = f"http://127.0.0.1:{self.monitor_port}"
+        self.log = home / "nats.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._config = home / "nats.conf"
+        home.mkdir(parents=True, exist_ok=True)
+        self._config.write_text(
+            f'listen: "127.0.0.1:{self.port}"\n'
+            f'http: "127.0.0.1:{self.monitor_port}"\n'
+            f'jetstream {{ store_dir: "{home / "store"}", sync_interval: {sync_interval} }}\n'
+            # The suite is on the server's heels: do not make a killed server's clients wait.
+            'ping_interval: "2s"\n'
+        )
+
+    def start(self) -> NatsServer:
+        """Start and wait until it accepts connections; ``RuntimeError`` with its log when it does not."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [binary(), "-c", str(self._config)], stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not self._accepts():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"nats-server did not come up:\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.005)
+        return self
+
+    def stop(self) -> None:
+        """End it in good order; killed when that takes more than five seconds."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Thaw it again."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def _accepts(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=0.2).close()
+        except OSError:
+            return False
+        return True
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self.process = self.process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(how)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=5)
