@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.clock import HandClock
 from tests.nats_server import NatsServer
 
 
@@ -18,3 +19,9 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
     server = NatsServer(tmp_path_factory.mktemp("nats")).start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """Time that stands still until the test winds it."""
+    return HandClock()
