@@ -1,0 +1,123 @@
+"""An agent: who does runs, one at a time. It lives on a worker and comes and goes with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from core.domain import run, worker
+from core.domain.words import Fact, Line, Order, Refused
+
+if TYPE_CHECKING:
+    from core.domain.state import State
+
+
+class Pause(Order, tag="agent.pause"):
+    """Give this agent nothing new; what it does, it finishes."""
+
+    agent_id: str
+    reason: Line = ""
+
+
+class Resume(Order, tag="agent.resume"):
+    agent_id: str
+
+
+class Paused(Fact, tag="agent.paused"):
+    agent_id: str
+    reason: str = ""
+
+
+class Resumed(Fact, tag="agent.resumed"):
+    agent_id: str
+
+
+Command = Pause | Resume
+Event = Paused | Resumed
+
+
+class Agent(msgspec.Struct):
+    """``abilities`` are what a task may need: its capabilities, its adapter, model and pool. ``last_busy``: the
+    EVENTS sequence at which it was last given a run, so that the least recently busy goes first."""
+
+    agent_id: str
+    worker_id: str
+    epoch: int
+    abilities: frozenset[str]
+    run_id: str = ""
+    paused: bool = False
+    gone: bool = False
+    last_busy: int = 0
+
+    @property
+    def state(self) -> Literal["idle", "busy", "paused", "gone"]:
+        if self.gone:
+            return "gone"
+        if self.run_id:
+            return "busy"
+        return "paused" if self.paused else "idle"
+
+
+def decide(state: State, command: Command, at: int) -> list[Event]:
+    agent = state.agents.get(command.agent_id)
+    if agent is None or agent.gone:
+        raise Refused(f"there is no agent {command.agent_id!r} at work")
+    match command:
+        case Pause(reason=reason):
+            if agent.paused:
+                raise Refused(f"agent {agent.agent_id} is paused already", outcome="already_so")
+            return [Paused(agent_id=agent.agent_id, reason=reason)]
+        case Resume():
+            if not agent.paused:
+                raise Refused(f"agent {agent.agent_id} is not paused", outcome="already_so")
+            return [Resumed(agent_id=agent.agent_id)]
+
+
+def evolve(
+    state: State,
+    fact: Paused | Resumed | worker.Assigned | run.Ended | worker.Registered | worker.Left | worker.Lost,
+    seq: int,
+) -> None:
+    match fact:
+        case worker.Assigned():
+            agent = state.agents[fact.agent_id]
+            agent.run_id = fact.run_id
+            agent.last_busy = seq
+        case run.Succeeded() | run.Failed() | run.Interrupted() | run.Stopped():
+            agent = state.agents[fact.agent_id]
+            agent.run_id = ""
+            state.offer(agent)
+        case Paused():
+            state.agents[fact.agent_id].paused = True
+        case Resumed():
+            agent = state.agents[fact.agent_id]
+            agent.paused = False
+            state.offer(agent)
+        case worker.Registered():
+            _leave(state, fact.worker_id)
+            for spec in fact.agents:
+                _join(state, fact.worker_id, seq, spec)
+        case worker.Left() | worker.Lost():
+            _leave(state, fact.worker_id)
+
+
+def abilities(spec: worker.AgentSpec) -> frozenset[str]:
+    """All a task may ask of this agent."""
+    return frozenset((*spec.capabilities, spec.adapter, *filter(None, (spec.model, spec.pool))))
+
+
+def _join(state: State, worker_id: str, epoch: int, spec: worker.AgentSpec) -> None:
+    agent_id = f"{worker_id}/{spec.name}"
+    before = state.agents.get(agent_id)
+    agent = Agent(agent_id, worker_id, epoch, abilities(spec))
+    if before is not None:  # a pause is an operator's will: it outlives the process
+        agent.paused, agent.last_busy = before.paused, before.last_busy
+    state.agents[agent_id] = agent
+    state.offer(agent)
+
+
+def _leave(state: State, worker_id: str) -> None:
+    for agent in state.agents_of(worker_id):
+        agent.gone = True
+        agent.run_id = ""

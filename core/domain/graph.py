@@ -1,0 +1,94 @@
+"""The dependency graph in the state: who waits for whom, who becomes ready, where it goes in circles.
+
+A task waits for its dependencies and for its parents to be unblocked themselves; ``Task.waits`` counts both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.domain.state import State
+
+
+def lifted_by(state: State, task_id: str) -> dict[str, int]:
+    """How many of each task's waits end when ``task_id`` is done, children of unblocked parents included."""
+    first = state.dependents.get(task_id)
+    if not first:
+        return {}
+    lifted: dict[str, int] = {}
+    stack = list(first)
+    while stack:
+        name = stack.pop()
+        task = state.tasks.get(name)
+        if task is None:
+            continue
+        lifted[name] = lifted.get(name, 0) + 1
+        if task.waits == lifted[name]:
+            stack.extend(state.children.get(name, ()))
+    return lifted
+
+
+def unblocked_by(state: State, task_id: str) -> list[str]:
+    """Tasks that turn from blocked to ready when ``task_id`` is done, in order of their ids."""
+    lifted = lifted_by(state, task_id)
+    return sorted(name for name, n in lifted.items() if _blocked_by_just(state, name, n))
+
+
+def _blocked_by_just(state: State, name: str, n: int) -> bool:
+    task = state.tasks[name]
+    return task.state == "blocked" and task.waits == n
+
+
+def cycles(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    """The strongly connected groups of more than one task (or a task that needs itself), each sorted.
+
+    Tarjan's algorithm with its own stack, so depth is bounded by memory only. ``edges``: task to what it needs.
+    """
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    on_stack: set[str] = set()
+    stack: list[str] = []
+    found: list[list[str]] = []
+    for root in edges:
+        if root in index:
+            continue
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        on_stack.add(root)
+        work = [(root, iter(edges[root]))]
+        while work:
+            node, needs = work[-1]
+            for need in needs:
+                if need not in edges:
+                    continue
+                if need not in index:
+                    index[need] = low[need] = len(index)
+                    stack.append(need)
+                    on_stack.add(need)
+                    work.append((need, iter(edges[need])))
+                    break
+                if need in on_stack:
+                    low[node] = min(low[node], index[need])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == index[node]:
+                    found.extend(_close(node, stack, on_stack, edges))
+    return sorted(found)
+
+
+def _close(
+    node: str, stack: list[str], on_stack: set[str], edges: Mapping[str, Sequence[str]]
+) -> Iterable[list[str]]:
+    group = []
+    while True:
+        name = stack.pop()
+        on_stack.discard(name)
+        group.append(name)
+        if name == node:
+            break
+    if len(group) > 1 or node in edges[node]:
+        yield sorted(group)

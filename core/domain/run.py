@@ -1,0 +1,259 @@
+"""A run: one attempt at a task by one agent, numbered, leased by its worker's epoch, fenced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from core.domain import graph, retry, worker
+from core.domain.retry import ERROR_CLASSES
+from core.domain.words import Fact, Line, Order, Refused, Text, Usage
+
+if TYPE_CHECKING:
+    from core.domain.state import State
+
+Files = Annotated[list[Annotated[str, Meta(max_length=1_000)]], Meta(max_length=500)]
+
+
+class Start(Order, tag="run.start"):
+    """The agent began. Left out for runs shorter than 50 ms: their finish carries it."""
+
+    run_id: str
+    worker_id: str
+    epoch: int
+
+
+class Progress(Order, tag="run.progress"):
+    """Where the run stands. ``percent`` 0 to 100 or None where nobody can tell; usage and files are totals so far."""
+
+    run_id: str
+    worker_id: str
+    epoch: int
+    step: Line = ""
+    percent: Annotated[int, Meta(ge=0, le=100)] | None = None
+    usage: Usage = Usage()
+    files: Files = []
+
+
+class Finish(Order, tag="run.finish"):
+    """The run is over and its processes are gone. ``duration_ms`` by the worker's monotonic clock."""
+
+    run_id: str
+    worker_id: str
+    epoch: int
+    result: Literal["succeeded", "failed", "interrupted", "cancelled"]
+    error_class: str = ""
+    error: Annotated[str, Meta(max_length=4_000)] = ""
+    exit_code: int | None = None
+    summary: Text = ""
+    checks: Annotated[list[Line], Meta(max_length=50)] = []
+    usage: Usage = Usage()
+    files: Files = []
+    duration_ms: int = 0
+
+
+class Started(Fact, tag="run.started"):
+    run_id: str
+    task_id: str
+    agent_id: str
+    worker_id: str
+
+
+class Progressed(Fact, tag="run.progressed"):
+    run_id: str
+    task_id: str
+    agent_id: str
+    step: str = ""
+    percent: int | None = None
+    usage: Usage = Usage()
+    files: list[str] = []
+
+
+class Succeeded(Fact, tag="run.succeeded"):
+    """The task is done with it: claimed, or verified where ``checks`` were recorded. ``unblocked``: tasks now ready."""
+
+    run_id: str
+    task_id: str
+    agent_id: str
+    worker_id: str
+    lane: str
+    summary: str = ""
+    checks: list[str] = []
+    exit_code: int | None = None
+    usage: Usage = Usage()
+    files: list[str] = []
+    duration_ms: int = 0
+    unblocked: list[str] = []
+
+
+class Failed(Fact, tag="run.failed"):
+    """``then`` is the task's next state: waiting (until ``retry_at``) or failed."""
+
+    run_id: str
+    task_id: str
+    agent_id: str
+    worker_id: str
+    lane: str
+    error_class: str
+    error: str = ""
+    exit_code: int | None = None
+    usage: Usage = Usage()
+    files: list[str] = []
+    duration_ms: int = 0
+    then: retry.After = "failed"
+    retry_at: int = 0
+
+
+class Interrupted(Fact, tag="run.interrupted"):
+    """Stopped so that it can be taken up again; no attempt used. ``then``: ready, or paused when that was the order."""
+
+    run_id: str
+    task_id: str
+    agent_id: str
+    worker_id: str
+    lane: str
+    usage: Usage = Usage()
+    files: list[str] = []
+    duration_ms: int = 0
+    then: retry.After = "ready"
+
+
+class Stopped(Fact, tag="run.stopped"):
+    """A cancelled run's processes are gone. ``claimed`` is what it said of itself, which no longer counts."""
+
+    run_id: str
+    task_id: str
+    agent_id: str
+    worker_id: str
+    lane: str
+    claimed: str = ""
+    usage: Usage = Usage()
+    files: list[str] = []
+    duration_ms: int = 0
+
+
+Command = Start | Progress | Finish
+Event = Started | Progressed | Succeeded | Failed | Interrupted | Stopped
+Ended = Succeeded | Failed | Interrupted | Stopped
+
+
+class Run(msgspec.Struct):
+    """A run under way. Runs that are over leave the state; the log has them."""
+
+    run_id: str
+    task_id: str
+    agent_id: str
+    worker_id: str
+    epoch: int
+    lane: str
+    state: Literal["assigned", "running", "cancelling", "interrupting"] = "assigned"
+
+
+def decide(state: State, command: Command, at: int) -> list[Event]:
+    run = _current(state, command)
+    names = {"run_id": run.run_id, "task_id": run.task_id, "agent_id": run.agent_id}
+    match command:
+        case Start():
+            if run.state != "assigned":
+                raise Refused(f"run {run.run_id} is {run.state} already", outcome="already_so")
+            return [Started(**names, worker_id=run.worker_id)]
+        case Progress(step=step, percent=percent, usage=usage, files=files):
+            return [Progressed(**names, step=step, percent=percent, usage=usage, files=files)]
+        case Finish():
+            return [_finish(state, run, command, at)]
+
+
+def evolve(
+    state: State,
+    fact: worker.Assigned | worker.CancelOrdered | worker.InterruptOrdered | Started | Ended
+    | worker.Registered | worker.Left | worker.Lost,
+    seq: int,
+) -> None:  # fmt: skip
+    match fact:
+        case worker.Assigned():
+            state.runs[fact.run_id] = Run(
+                fact.run_id, fact.task_id, fact.agent_id, fact.worker_id, fact.epoch, fact.lane
+            )
+        case Started():
+            state.runs[fact.run_id].state = "running"
+        case worker.CancelOrdered():
+            state.runs[fact.run_id].state = "cancelling"
+            state.to_stop.pop(fact.run_id, None)
+        case worker.InterruptOrdered():
+            state.runs[fact.run_id].state = "interrupting"
+        case Succeeded() | Failed() | Interrupted() | Stopped():
+            _end(state, fact.run_id)
+        case worker.Registered() | worker.Left() | worker.Lost():
+            for released in fact.released:
+                _end(state, released.run_id)
+
+
+def _end(state: State, run_id: str) -> None:
+    del state.runs[run_id]
+    state.to_stop.pop(run_id, None)
+
+
+def _current(state: State, command: Command) -> Run:
+    """The run a report is about, or refuse a report that comes from a run or an epoch that is over."""
+    run = state.runs.get(command.run_id)
+    if run is None:
+        task_id = command.run_id.rpartition("~")[0]
+        if isinstance(command, Finish) and state.last_run(task_id) == command.run_id:
+            raise Refused(f"run {command.run_id} is over already", outcome="already_so")
+        raise Refused(f"run {command.run_id} is not under way", outcome="fenced")
+    if run.worker_id != command.worker_id or run.epoch != command.epoch:
+        raise Refused(
+            f"run {run.run_id} belongs to worker {run.worker_id!r}, epoch {run.epoch}, "
+            f"not to {command.worker_id!r}, epoch {command.epoch}",
+            outcome="fenced",
+        )
+    if run.state == "cancelling" and not isinstance(command, Finish):
+        raise Refused(f"run {run.run_id} was cancelled", outcome="superseded")
+    return run
+
+
+def _finish(state: State, run: Run, command: Finish, at: int) -> Event:
+    names = {"run_id": run.run_id, "task_id": run.task_id, "agent_id": run.agent_id, "worker_id": run.worker_id}
+    seen = {"usage": command.usage, "files": command.files, "duration_ms": command.duration_ms}
+    if run.state == "cancelling" or not state.tasks[run.task_id].is_open:
+        return Stopped(**names, lane=run.lane, claimed=command.result, **seen)  # type: ignore[arg-type]
+    if command.result == "succeeded":
+        return Succeeded(
+            **names,
+            lane=run.lane,
+            summary=command.summary,
+            checks=command.checks,
+            exit_code=command.exit_code,
+            unblocked=graph.unblocked_by(state, run.task_id),
+            **seen,  # type: ignore[arg-type]
+        )
+    if command.result == "failed":
+        return _failed(state, run, command, at)
+    then: retry.After = "paused" if run.state == "interrupting" else "ready"
+    return Interrupted(**names, lane=run.lane, then=then, **seen)  # type: ignore[arg-type]
+
+
+def _failed(state: State, run: Run, command: Finish, at: int) -> Failed:
+    task = state.tasks[run.task_id]
+    error_class = command.error_class if command.error_class in ERROR_CLASSES else "unknown"
+    then = retry.after_failure(task.spec.policy, task.used + 1, error_class)
+    retry_at = at + retry.backoff_us(task.spec.policy, task.used + 1, run.run_id) if then == "waiting" else 0
+    if run.state == "interrupting" and then == "waiting":
+        then, retry_at = "paused", 0
+    return Failed(
+        run_id=run.run_id,
+        task_id=run.task_id,
+        agent_id=run.agent_id,
+        worker_id=run.worker_id,
+        lane=run.lane,
+        error_class=error_class,
+        error=command.error,
+        exit_code=command.exit_code,
+        usage=command.usage,
+        files=command.files,
+        duration_ms=command.duration_ms,
+        then=then,
+        retry_at=retry_at,
+    )

@@ -1,0 +1,255 @@
+"""Who does what next, and why a task is not being done. Both are read from the same three questions:
+
+does the task rest on nothing that is not done, is its lane open with room, is a fitting agent free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop
+
+import msgspec
+
+from core.domain import graph, worker
+from core.domain.agent import Agent
+from core.domain.state import State, needs_of
+from core.domain.task import RolledUp, Task, stop_order
+from core.domain.words import count, listed
+
+Event = worker.Assigned | worker.CancelOrdered | RolledUp
+
+
+def next_fact(state: State) -> Event | None:
+    """The next thing to say, or None when every fitting pair is at work. The caller folds it in before asking again."""
+    for run_id in state.to_stop:
+        return stop_order(state.runs[run_id])
+    for task_id in state.to_roll_up:
+        return _roll_up(state, state.tasks[task_id])
+    pair = _next_pair(state)
+    return None if pair is None else _assign(state, *pair)
+
+
+def fits(needs: frozenset[str], abilities: frozenset[str]) -> bool:
+    """Whether an agent of these abilities can do a task of these needs."""
+    return needs <= abilities
+
+
+def lane_gives(paused: bool, running: int, concurrency: int | None) -> bool:
+    """Whether a lane gives out work now."""
+    return not paused and (concurrency is None or running < concurrency)
+
+
+def _roll_up(state: State, task: Task) -> RolledUp:
+    if task.failed_children:
+        return RolledUp(task_id=task.task_id, state="failed")
+    if not task.done_children:
+        return RolledUp(task_id=task.task_id, state="cancelled")
+    return RolledUp(task_id=task.task_id, state="done", unblocked=graph.unblocked_by(state, task.task_id))
+
+
+def _next_pair(state: State) -> tuple[Task, Agent] | None:
+    """The most urgent, then oldest, ready task that has a free fitting agent, with the least recently busy of those."""
+    best: tuple[int, int, str] | None = None
+    chosen: Agent | None = None
+    for (lane_name, needs), queue in list(state.ready.items()):
+        head = _first_ready(state, queue)
+        if head is None:
+            del state.ready[lane_name, needs]
+            continue
+        lane = state.lanes[lane_name]
+        if (best is not None and head > best) or not lane_gives(lane.paused, lane.running, lane.concurrency):
+            continue
+        agent = _free_agent(state, needs)
+        if agent is not None:
+            best, chosen = head, agent
+    return None if best is None or chosen is None else (state.tasks[best[2]], chosen)
+
+
+def _first_ready(state: State, queue: list[tuple[int, int, str]]) -> tuple[int, int, str] | None:
+    while queue:
+        priority, _, task_id = queue[0]
+        task = state.tasks.get(task_id)
+        if task is not None and task.state == "ready" and task.priority == priority and not task.open_children:
+            return queue[0]
+        heappop(queue)
+    return None
+
+
+def _free_agent(state: State, needs: frozenset[str]) -> Agent | None:
+    best: tuple[int, str] | None = None
+    for abilities, queue in state.idle.items():
+        if not fits(needs, abilities):
+            continue
+        head = _first_idle(state, queue)
+        if head is not None and (best is None or head < best):
+            best = head
+    return None if best is None else state.agents[best[1]]
+
+
+def _first_idle(state: State, queue: list[tuple[int, str]]) -> tuple[int, str] | None:
+    while queue:
+        last_busy, agent_id = queue[0]
+        agent = state.agents[agent_id]
+        if (
+            agent.state == "idle"
+            and agent.last_busy == last_busy
+            and state.workers[agent.worker_id].state == "live"
+            and agent.abilities in state.idle
+            and state.idle[agent.abilities] is queue
+        ):
+            return queue[0]
+        heappop(queue)
+    return None
+
+
+def _assign(state: State, task: Task, agent: Agent) -> worker.Assigned:
+    spec, attempt = task.spec, task.runs + 1
+    return worker.Assigned(
+        worker_id=agent.worker_id,
+        epoch=agent.epoch,
+        run_id=f"{task.task_id}~{attempt}",
+        task_id=task.task_id,
+        session_id=task.session_id,
+        agent_id=agent.agent_id,
+        attempt=attempt,
+        lane=spec.lane,
+        title=spec.title,
+        prompt=spec.prompt,
+        command=spec.command,
+        files=spec.files,
+        policy=spec.policy,
+    )
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that must hold before a task starts, whether it does, and the words for it."""
+
+    name: str
+    met: bool
+    says: str
+
+
+class AgentView(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent as the rule sees it. ``state``: idle, busy, paused, gone; draining counts as gone."""
+
+    agent_id: str
+    abilities: frozenset[str]
+    state: str
+
+
+class TaskView(msgspec.Struct, frozen=True, kw_only=True):
+    """A task as the rule sees it, from the state or from rows of any moment. Times in microseconds."""
+
+    task_id: str
+    state: str
+    needs: frozenset[str]
+    lane: str
+    lane_paused: bool
+    lane_running: int
+    lane_concurrency: int | None
+    unmet: Sequence[tuple[str, str]] = ()  # dependency, its state
+    blocked_parents: Sequence[str] = ()
+    open_children: int = 0
+    retry_at: int = 0
+    because: str = ""
+    circle: Sequence[str] = ()
+
+
+def why(task: TaskView, agents: Sequence[AgentView], at: int) -> list[Condition]:
+    """Every condition for starting the task, met or not. All met: it is given out as soon as its turn comes."""
+    return [
+        _held(task, at),
+        _needs_done(task),
+        Condition(
+            name="parts",
+            met=not task.open_children,
+            says=f"a container: done when its {count(task.open_children, 'open part')} are"
+            if task.open_children
+            else "not a container",
+        ),
+        _lane_open(task),
+        _agent_free(task, agents),
+    ]
+
+
+def view(state: State, task_id: str) -> tuple[TaskView, list[AgentView]]:
+    """The rule's view of a task, taken from the core's own state."""
+    task = state.tasks[task_id]
+    lane = state.lanes[task.spec.lane]
+    unmet = [(n, state.tasks[n].state if n in state.tasks else "unknown") for n in task.spec.depends_on if n not in state.over]
+    above = [n for n in task.spec.parents if n in state.tasks and state.tasks[n].waits]
+    seen = TaskView(
+        task_id=task_id,
+        state=task.state,
+        needs=needs_of(task.spec),
+        lane=lane.lane,
+        lane_paused=lane.paused,
+        lane_running=lane.running,
+        lane_concurrency=lane.concurrency,
+        unmet=unmet,
+        blocked_parents=above,
+        open_children=task.open_children,
+        retry_at=task.retry_at,
+        because=task.spec.because,
+    )
+    return seen, [
+        AgentView(agent_id=a.agent_id, abilities=a.abilities, state=_as_seen(state, a)) for a in state.agents.values()
+    ]
+
+
+def _as_seen(state: State, agent: Agent) -> str:
+    return agent.state if state.workers[agent.worker_id].state == "live" else "gone"
+
+
+def _held(task: TaskView, at: int) -> Condition:
+    match task.state:
+        case "paused":
+            return Condition(name="open", met=False, says=f"paused: {task.because or 'by order; resume it to go on'}")
+        case "waiting":
+            left = max(0.0, (task.retry_at - at) / 1e6)
+            return Condition(name="open", met=False, says=f"waits {left:.0f} s before the next attempt")
+        case "ready" | "blocked":
+            return Condition(name="open", met=True, says="nobody holds it back")
+        case over:
+            return Condition(name="open", met=False, says=f"it is {over}")
+
+
+def _needs_done(task: TaskView) -> Condition:
+    if task.circle:
+        return Condition(name="dependencies", met=False, says=f"waits for itself in a circle: {listed(list(task.circle), 9)}")
+    if task.unmet:
+        named = [f"{name}, which {_is(state)}" for name, state in task.unmet]
+        return Condition(name="dependencies", met=False, says=f"needs {listed(named)}")
+    if task.blocked_parents:
+        return Condition(name="dependencies", met=False, says=f"a part of {listed(list(task.blocked_parents))}, blocked")
+    return Condition(name="dependencies", met=True, says="all it depends on is done")
+
+
+def _is(state: str) -> str:
+    return state if state in ("failed",) else {"cancelled": "was cancelled"}.get(state, f"is {state}")
+
+
+def _lane_open(task: TaskView) -> Condition:
+    if lane_gives(task.lane_paused, task.lane_running, task.lane_concurrency):
+        slots = "no limit" if task.lane_concurrency is None else f"{task.lane_running} of {task.lane_concurrency} slots taken"
+        return Condition(name="lane", met=True, says=f"lane {task.lane} is open, {slots}")
+    if task.lane_paused:
+        return Condition(name="lane", met=False, says=f"lane {task.lane} is paused")
+    return Condition(name="lane", met=False, says=f"lane {task.lane} is full: {task.lane_running} of {task.lane_concurrency}")
+
+
+def _agent_free(task: TaskView, agents: Sequence[AgentView]) -> Condition:
+    present = [agent for agent in agents if agent.state != "gone"]
+    able = [agent for agent in present if fits(task.needs, agent.abilities)]
+    free = [agent for agent in able if agent.state == "idle"]
+    if free:
+        return Condition(name="agent", met=True, says=f"{count(len(free), 'fitting agent')} free")
+    if able:
+        busy = sum(1 for agent in able if agent.state == "busy")
+        rest = f", {len(able) - busy} paused" if busy < len(able) else ""
+        return Condition(name="agent", met=False, says=f"{busy} of {count(len(able), 'fitting agent')} busy{rest}")
+    if not present:
+        return Condition(name="agent", met=False, says="no agent is connected")
+    offered = frozenset().union(*(agent.abilities for agent in present))
+    lacking = sorted(task.needs - offered) or sorted(task.needs)
+    return Condition(name="agent", met=False, says=f"no agent offers {listed(lacking)}")

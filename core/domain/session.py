@@ -1,0 +1,89 @@
+"""A session: an operator's undertaking. Work without one belongs to ``default``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from core.domain.words import Fact, Line, Name, Order, Refused, Text, check_name, count
+
+if TYPE_CHECKING:
+    from core.domain.state import State
+
+DEFAULT_SESSION = "default"
+
+
+class Open(Order, tag="session.open"):
+    session_id: Name
+    goal: Text = ""
+    root: Line = ""
+
+
+class Close(Order, tag="session.close"):
+    """End the undertaking. With ``cancel_open`` its open tasks are cancelled, running ones stopped."""
+
+    session_id: Name
+    summary: Text = ""
+    cancel_open: bool = False
+
+
+class Opened(Fact, tag="session.opened"):
+    session_id: str
+    goal: str = ""
+    root: str = ""
+
+
+class Closed(Fact, tag="session.closed"):
+    """One fact for all of it: open tasks evolve to cancelled from it; orders to stop runs follow."""
+
+    session_id: str
+    summary: str = ""
+    cancelled: int = 0
+
+
+Command = Open | Close
+Event = Opened | Closed
+
+
+class Session(msgspec.Struct):
+    session_id: str
+    state: Literal["open", "closed"] = "open"
+
+
+def decide(state: State, command: Command, at: int) -> list[Event]:
+    match command:
+        case Open(session_id=session_id, goal=goal, root=root):
+            check_name("session", session_id)
+            before = state.sessions.get(session_id)
+            if before is not None:
+                raise Refused(f"session {session_id!r} exists and is {before.state}", outcome="already_so")
+            return [Opened(session_id=session_id, goal=goal, root=root)]
+        case Close(session_id=session_id, summary=summary, cancel_open=cancel_open):
+            if known(state, session_id).state == "closed":
+                raise Refused(f"session {session_id!r} is closed already", outcome="already_so")
+            still = sum(1 for task in state.tasks_of(session_id) if task.is_open)
+            if still and not cancel_open:
+                raise Refused(f"session {session_id!r} has {count(still, 'open task')}: finish or cancel them first")
+            return [Closed(session_id=session_id, summary=summary, cancelled=still)]
+
+
+def evolve(state: State, fact: Opened | Closed, seq: int) -> None:
+    match fact:
+        case Opened(session_id=session_id):
+            state.sessions[session_id] = Session(session_id)
+        case Closed(session_id=session_id):
+            state.sessions[session_id].state = "closed"
+
+
+def known(state: State, session_id: str) -> Session:
+    session = state.sessions.get(session_id)
+    if session is None:
+        raise Refused(f"there is no session {session_id!r}: open it first")
+    return session
+
+
+def open_one(state: State, session_id: str) -> None:
+    """Refuse work for a session that does not exist or is over."""
+    if known(state, session_id).state == "closed":
+        raise Refused(f"session {session_id!r} is closed: open another one for new work")

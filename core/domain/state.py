@@ -1,0 +1,106 @@
+"""All the core knows: a fold of EVENTS, nothing else. Plus two queues that are rebuilt from it, never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappush
+
+import msgspec
+
+from core.domain.agent import Agent
+from core.domain.lane import Lane
+from core.domain.plan import Plan
+from core.domain.run import Run
+from core.domain.session import Session
+from core.domain.task import Over, Task, TaskSpec
+from core.domain.worker import Worker
+
+ReadyKey = tuple[str, frozenset[str]]  # lane, needs
+ReadyEntry = tuple[int, int, str]  # priority, age, task id: the order in which tasks are given out
+IdleEntry = tuple[int, str]  # last busy, agent id: the least recently busy first
+
+
+class Book(msgspec.Struct):
+    """The part of the state a snapshot holds. Times in microseconds."""
+
+    seq: int = 0
+    command_seq: int = 0
+    at: int = 0
+    rules: int = 0
+    commands_created: int = 0
+    events_created: int = 0
+    pending: bool = False
+    clock_suspected: bool = False
+    sessions: dict[str, Session] = {}
+    lanes: dict[str, Lane] = {}
+    tasks: dict[str, Task] = {}
+    over: dict[str, Over] = {}
+    dependents: dict[str, list[str]] = {}
+    children: dict[str, list[str]] = {}
+    runs: dict[str, Run] = {}
+    agents: dict[str, Agent] = {}
+    workers: dict[str, Worker] = {}
+    plans: dict[str, Plan] = {}
+    sealed_plans: dict[str, None] = {}
+    timers: dict[str, int] = {}
+    to_stop: dict[str, None] = {}
+    to_roll_up: dict[str, None] = {}
+    recent: dict[str, int] = {}
+
+
+class State(Book):
+    """The book and its queues. Entries of a queue may be stale: whoever looks drops those that no longer hold."""
+
+    ready: dict[ReadyKey, list[ReadyEntry]] = {}
+    idle: dict[frozenset[str], list[IdleEntry]] = {}
+
+    def offer_task(self, task: Task) -> None:
+        """Put a ready task into its queue."""
+        if task.state == "ready" and not task.open_children:
+            key = (task.spec.lane, needs_of(task.spec))
+            heappush(self.ready.setdefault(key, []), (task.priority, task.born, task.task_id))
+
+    def offer(self, agent: Agent) -> None:
+        """Put an idle agent into its queue."""
+        if agent.state == "idle":
+            heappush(self.idle.setdefault(agent.abilities, []), (agent.last_busy, agent.agent_id))
+
+    def tasks_of(self, session_id: str) -> list[Task]:
+        """The session's tasks that are not done."""
+        return [task for task in self.tasks.values() if task.session_id == session_id]
+
+    def agents_of(self, worker_id: str) -> Iterable[Agent]:
+        """The agents the worker last registered with."""
+        worker = self.workers.get(worker_id)
+        if worker is None:
+            return []
+        return [self.agents[agent_id] for agent_id in worker.agents if agent_id in self.agents]
+
+    def last_run(self, task_id: str) -> str:
+        """The id of the task's last run, or nothing."""
+        task = self.tasks.get(task_id)
+        if task is not None:
+            return task.run_id
+        over = self.over.get(task_id)
+        return f"{task_id}~{over.runs}" if over is not None and over.runs else ""
+
+
+def needs_of(spec: TaskSpec) -> frozenset[str]:
+    """Abilities an agent must have for the task; a command needs a shell."""
+    return frozenset((*spec.needs, "shell")) if spec.command else frozenset(spec.needs)
+
+
+def snapshot(state: State) -> bytes:
+    """The book as msgpack. Reading it back with ``restore`` gives an equal state."""
+    return msgspec.msgpack.encode(Book(**{name: getattr(state, name) for name in Book.__struct_fields__}))
+
+
+def restore(data: bytes) -> State:
+    """The state a snapshot was made of."""
+    book = msgspec.msgpack.decode(data, type=Book)
+    state = State(**{name: getattr(book, name) for name in Book.__struct_fields__})
+    for task in state.tasks.values():
+        state.offer_task(task)
+    for agent in state.agents.values():
+        state.offer(agent)
+    return state

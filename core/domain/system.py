@@ -1,0 +1,121 @@
+"""The core's own orders: the beginning, rules, time it does not trust, going on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.domain import lane, session
+from core.domain.words import Fact, Line, Order, Refused
+
+if TYPE_CHECKING:
+    from core.domain.state import State
+
+KNOWN_RULES = (1, 2)
+NEWEST_RULES = KNOWN_RULES[-1]
+
+
+class Begin(Order, tag="core.begin"):
+    """The first order of a log. Creation times in microseconds tell this pair of streams from any made again."""
+
+    commands_created: int
+    events_created: int
+    rules: int = NEWEST_RULES
+    build: Line = ""
+
+
+class AdoptRules(Order, tag="core.adopt_rules"):
+    rules: int
+
+
+class Continue(Order, tag="core.continue"):
+    """Go on with what the bound of facts left over. Published by the core when nothing else is queued."""
+
+
+class SuspectClock(Order, tag="core.suspect_clock"):
+    """Stream time jumped ahead of the core's clock by ``ahead_s`` seconds: time-outs stop until somebody looks."""
+
+    ahead_s: float
+
+
+class TrustClock(Order, tag="core.trust_clock"):
+    """An operator looked at the clocks: time-outs go on."""
+
+
+class Genesis(Fact, tag="core.genesis"):
+    commands_created: int
+    events_created: int
+    rules: int
+    build: str = ""
+
+
+class RulesAdopted(Fact, tag="core.rules_adopted"):
+    rules: int
+
+
+class ClockSuspected(Fact, tag="core.clock_suspected"):
+    ahead_s: float
+
+
+class ClockTrusted(Fact, tag="core.clock_trusted"):
+    pass
+
+
+Command = Begin | AdoptRules | Continue | SuspectClock | TrustClock
+Event = Genesis | RulesAdopted | ClockSuspected | ClockTrusted
+
+
+def decide(state: State, command: Command, at: int) -> list[Event]:
+    match command:
+        case Begin():
+            if state.rules:
+                raise Refused("this log has begun already", outcome="already_so")
+            _check_rules(command.rules)
+            return [
+                Genesis(
+                    commands_created=command.commands_created,
+                    events_created=command.events_created,
+                    rules=command.rules,
+                    build=command.build,
+                )
+            ]
+        case AdoptRules(rules=rules):
+            _check_rules(rules)
+            if rules == state.rules:
+                raise Refused(f"rules {rules} are in force already", outcome="already_so")
+            if rules < state.rules:
+                raise Refused(f"rules {rules} are older than rules {state.rules}, which are in force")
+            return [RulesAdopted(rules=rules)]
+        case Continue():
+            if not state.pending:
+                raise Refused("nothing was left over", outcome="already_so")
+            return []
+        case SuspectClock(ahead_s=ahead_s):
+            if state.clock_suspected:
+                raise Refused("the clock is suspected already", outcome="already_so")
+            return [ClockSuspected(ahead_s=ahead_s)]
+        case TrustClock():
+            if not state.clock_suspected:
+                raise Refused("the clock is trusted", outcome="already_so")
+            return [ClockTrusted()]
+
+
+def evolve(state: State, fact: Event, seq: int) -> None:
+    match fact:
+        case Genesis():
+            state.rules = fact.rules
+            state.commands_created = fact.commands_created
+            state.events_created = fact.events_created
+            state.sessions[session.DEFAULT_SESSION] = session.Session(session.DEFAULT_SESSION)
+            for name in lane.DEFAULT_LANES:
+                state.lanes[name] = lane.Lane(name)
+        case RulesAdopted():
+            state.rules = fact.rules
+        case ClockSuspected():
+            state.clock_suspected = True
+        case ClockTrusted():
+            state.clock_suspected = False
+
+
+def _check_rules(rules: int) -> None:
+    if rules not in KNOWN_RULES:
+        raise Refused(f"rules {rules} are not known here; known: {', '.join(map(str, KNOWN_RULES))}")

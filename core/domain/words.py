@@ -1,0 +1,99 @@
+"""The small words every aggregate uses: names, subjects, refusals, usage."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+MAX_FACTS = 400  # facts one command may make; the scheduler stops there and the next command goes on
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Line = Annotated[str, Meta(max_length=500)]
+Text = Annotated[str, Meta(max_length=100_000)]
+Priority = Annotated[int, Meta(ge=0, le=4)]
+Outcome = Literal["refused", "already_so", "expired", "superseded", "fenced"]
+
+SAFE = re.compile(rb"[A-Za-z0-9_-]")
+_ID = re.compile(r"[^\s/~*>\x00-\x1f\x7f]{1,120}")
+
+
+class Refused(Exception):  # noqa: N818 - an outcome, not a defect
+    """An order that is not carried out, and why; ``facts`` are what is recorded all the same (a dropped plan)."""
+
+    def __init__(self, reason: str, *, outcome: Outcome = "refused", facts: tuple[Any, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.outcome: Outcome = outcome
+        self.facts = facts
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"):
+    """A command: an order to the core. Unknown fields are refused, so a typing error is never silently dropped."""
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
+    """An event: something decided. Unknown fields are ignored, so old readers survive new fields."""
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a run has used so far: totals, not increments. ``cost_uusd`` is millionths of a dollar; None: unpriced."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    tool_calls: int = 0
+    cost_uusd: int | None = None
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """How often and how long a task is tried. Times in seconds; ``jitter`` is a share of the backoff, 0 to 1."""
+
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    backoff_s: Annotated[float, Meta(ge=0, le=86_400)] = 2.0
+    backoff_cap_s: Annotated[float, Meta(ge=0, le=86_400)] = 300.0
+    jitter: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    time_limit_s: Annotated[float, Meta(gt=0, le=604_800)] = 3_600.0
+
+
+def token(identifier: str) -> str:
+    """The id as one subject token: a byte outside ``[A-Za-z0-9_-]`` becomes ``=XX``."""
+    if identifier.isalnum() and identifier.isascii():
+        return identifier
+    return "".join(chr(b) if SAFE.match(bytes((b,))) else f"={b:02X}" for b in identifier.encode())
+
+
+def untoken(subject_token: str) -> str:
+    """The id a subject token stands for."""
+    return re.sub(rb"=([0-9A-F]{2})", lambda m: bytes((int(m[1], 16),)), subject_token.encode()).decode()
+
+
+def check_name(kind: str, name: str) -> None:
+    """Refuse a name that could not be an id: 1 to 120 characters, no space, no control character, none of ``/ ~ * >``."""
+    if not _ID.fullmatch(name):
+        raise Refused(f"{kind} name {name[:60]!r} cannot be used: 1 to 120 characters without spaces or any of / ~ * >")
+
+
+def check_task_id(task_id: str) -> tuple[str, str]:
+    """The session and the name in ``session/name``."""
+    session_id, slash, name = task_id.partition("/")
+    if not slash:
+        raise Refused(f"task id {task_id[:60]!r} has no session: write session/name, as in default/{task_id[:60]}")
+    check_name("session", session_id)
+    check_name("task", name)
+    return session_id, name
+
+
+def count(n: int, noun: str) -> str:
+    """``1 task``, ``3 tasks``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def listed(names: list[str], most: int = 3) -> str:
+    """``a, b, c and 4 more``: a list a person can read."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"
