@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from core.domain.state import State
 
 
+TOLD_AT_ONCE = 1_000  # names of unblocked tasks in one fact; more follow as ``task.unblocked``
+
+
 def lifted_by(state: State, task_id: str) -> dict[str, int]:
     """How many of each task's waits end when ``task_id`` is done, children of unblocked parents included."""
     first = state.dependents.get(task_id)

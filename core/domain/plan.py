@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.domain.state import State
 
 MAX_PLAN = 200_000
-CHUNK = 2_000  # task ids one plan.released names: keeps the fact far below its size limit
+CHUNK = 1_000  # task ids one plan.released names: keeps the fact far below its size limit
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,7 +64,7 @@ class Staged(Fact, tag="task.staged"):
 
 
 class Released(Fact, tag="plan.released"):
-    """The tasks' states from the seal on, up to 2,000 of them; several facts for a large plan, then ``plan.sealed``."""
+    """The tasks' states from the seal on, up to 1,000 of them; several facts for a large plan, then ``plan.sealed``."""
 
     plan_id: str
     ready: list[str] = []

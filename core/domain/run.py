@@ -226,7 +226,7 @@ def _finish(state: State, run: Run, command: Finish, at: int) -> Event:
             summary=command.summary,
             checks=command.checks,
             exit_code=command.exit_code,
-            unblocked=graph.unblocked_by(state, run.task_id),
+            unblocked=graph.unblocked_by(state, run.task_id)[: graph.TOLD_AT_ONCE],
             **seen,  # type: ignore[arg-type]
         )
     if command.result == "failed":

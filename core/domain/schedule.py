@@ -13,14 +13,16 @@ import msgspec
 from core.domain import graph, worker
 from core.domain.agent import Agent
 from core.domain.state import State, needs_of
-from core.domain.task import RolledUp, Task, stop_order
+from core.domain.task import RolledUp, Task, Unblocked, stop_order
 from core.domain.words import count, listed
 
-Event = worker.Assigned | worker.CancelOrdered | RolledUp
+Event = worker.Assigned | worker.CancelOrdered | RolledUp | Unblocked
 
 
 def next_fact(state: State) -> Event | None:
     """The next thing to say, or None when every fitting pair is at work. The caller folds it in before asking again."""
+    for task_id, names in state.to_tell.items():
+        return Unblocked(task_id=task_id, unblocked=names[: graph.TOLD_AT_ONCE])
     for run_id in state.to_stop:
         return stop_order(state.runs[run_id])
     for task_id in state.to_roll_up:
@@ -44,7 +46,7 @@ def _roll_up(state: State, task: Task) -> RolledUp:
         return RolledUp(task_id=task.task_id, state="failed")
     if not task.done_children:
         return RolledUp(task_id=task.task_id, state="cancelled")
-    return RolledUp(task_id=task.task_id, state="done", unblocked=graph.unblocked_by(state, task.task_id))
+    return RolledUp(task_id=task.task_id, state="done", unblocked=graph.unblocked_by(state, task.task_id)[: graph.TOLD_AT_ONCE])
 
 
 def _next_pair(state: State) -> tuple[Task, Agent] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from heapq import heappush
+from heapq import heappop, heappush
 
 import msgspec
 
@@ -18,6 +18,8 @@ from core.domain.worker import Worker
 ReadyKey = tuple[str, frozenset[str]]  # lane, needs
 ReadyEntry = tuple[int, int, str]  # priority, age, task id: the order in which tasks are given out
 IdleEntry = tuple[int, str]  # last busy, agent id: the least recently busy first
+
+DueEntry = tuple[int, str]  # due, task id: the next timer first
 
 
 class Book(msgspec.Struct):
@@ -45,6 +47,7 @@ class Book(msgspec.Struct):
     timers: dict[str, int] = {}
     to_stop: dict[str, None] = {}
     to_roll_up: dict[str, None] = {}
+    to_tell: dict[str, list[str]] = {}
     recent: dict[str, int] = {}
 
 
@@ -53,6 +56,7 @@ class State(Book):
 
     ready: dict[ReadyKey, list[ReadyEntry]] = {}
     idle: dict[frozenset[str], list[IdleEntry]] = {}
+    due: list[DueEntry] = []
 
     def offer_task(self, task: Task) -> None:
         """Put a ready task into its queue."""
@@ -64,6 +68,20 @@ class State(Book):
         """Put an idle agent into its queue."""
         if agent.state == "idle":
             heappush(self.idle.setdefault(agent.abilities, []), (agent.last_busy, agent.agent_id))
+
+    def set_timer(self, task_id: str, due: int) -> None:
+        """Note that the task wants to be woken at ``due`` microseconds."""
+        self.timers[task_id] = due
+        heappush(self.due, (due, task_id))
+
+    def next_due(self) -> DueEntry | None:
+        """The next timer that still holds."""
+        while self.due:
+            due, task_id = self.due[0]
+            if self.timers.get(task_id) == due:
+                return self.due[0]
+            heappop(self.due)
+        return None
 
     def tasks_of(self, session_id: str) -> list[Task]:
         """The session's tasks that are not done."""
@@ -101,6 +119,8 @@ def restore(data: bytes) -> State:
     state = State(**{name: getattr(book, name) for name in Book.__struct_fields__})
     for task in state.tasks.values():
         state.offer_task(task)
+    for task_id, due in state.timers.items():
+        heappush(state.due, (due, task_id))
     for agent in state.agents.values():
         state.offer(agent)
     return state

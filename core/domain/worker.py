@@ -30,7 +30,7 @@ class Register(Order, tag="worker.register"):
 
     worker_id: Name
     boot_id: Name
-    agents: Annotated[list[AgentSpec], Meta(max_length=2_000)]
+    agents: Annotated[list[AgentSpec], Meta(max_length=1_000)]
     host: Line = ""
     pid: int = 0
     version: Line = ""
