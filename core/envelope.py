@@ -44,6 +44,17 @@ _decode_sent = msgspec.json.Decoder(Sent).decode
 _decode_recorded = msgspec.json.Decoder(Recorded).decode
 
 
+_decode_answer = msgspec.json.Decoder(Answer).decode
+
+
+def encode_answer(answer: Answer) -> bytes:
+    return _encode(answer)
+
+
+def decode_answer(data: bytes) -> Answer:
+    return _decode_answer(data)
+
+
 def encode_command(sent: Sent, inbox: str = "") -> Message:
     return Message(command_subject(sent.command), _encode(sent), {INBOX: inbox} if inbox else None)
 

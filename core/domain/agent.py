@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from core.domain.state import State
 
 
-class Pause(Order, tag="agent.pause"):
+class Pause(Order, frozen=True, tag="agent.pause"):
     """Give this agent nothing new; what it does, it finishes."""
 
     agent_id: str
     reason: Line = ""
 
 
-class Resume(Order, tag="agent.resume"):
+class Resume(Order, frozen=True, tag="agent.resume"):
     agent_id: str
 
 
-class Paused(Fact, tag="agent.paused"):
+class Paused(Fact, frozen=True, tag="agent.paused"):
     agent_id: str
     reason: str = ""
 
 
-class Resumed(Fact, tag="agent.resumed"):
+class Resumed(Fact, frozen=True, tag="agent.resumed"):
     agent_id: str
 
 

@@ -83,9 +83,7 @@ def cycles(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:
     return sorted(found)
 
 
-def _close(
-    node: str, stack: list[str], on_stack: set[str], edges: Mapping[str, Sequence[str]]
-) -> Iterable[list[str]]:
+def _close(node: str, stack: list[str], on_stack: set[str], edges: Mapping[str, Sequence[str]]) -> Iterable[list[str]]:
     group = []
     while True:
         name = stack.pop()

@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 DEFAULT_LANES = ("A", "B", "C", "D")
 
 
-class Configure(Order, tag="lane.configure"):
+class Configure(Order, frozen=True, tag="lane.configure"):
     """Make a lane, or change one. ``concurrency``: runs at once, None for as many as there are agents."""
 
     lane: Name
     concurrency: Annotated[int, Meta(ge=0, le=100_000)] | None = None
 
 
-class Pause(Order, tag="lane.pause"):
+class Pause(Order, frozen=True, tag="lane.pause"):
     lane: Name
     reason: Line = ""
 
 
-class Resume(Order, tag="lane.resume"):
+class Resume(Order, frozen=True, tag="lane.resume"):
     lane: Name
 
 
-class Configured(Fact, tag="lane.configured"):
+class Configured(Fact, frozen=True, tag="lane.configured"):
     lane: str
     concurrency: int | None = None
 
 
-class Paused(Fact, tag="lane.paused"):
+class Paused(Fact, frozen=True, tag="lane.paused"):
     lane: str
     reason: str = ""
 
 
-class Resumed(Fact, tag="lane.resumed"):
+class Resumed(Fact, frozen=True, tag="lane.resumed"):
     lane: str
 
 

@@ -27,7 +27,7 @@ Command = (
 )  # fmt: skip
 
 
-class CommandRefused(Fact, tag="command.refused"):
+class CommandRefused(Fact, frozen=True, tag="command.refused"):
     """The outcome of a command that changed nothing. ``target`` is empty where it named nothing that exists."""
 
     outcome: Outcome
@@ -80,9 +80,7 @@ _FOLDING = (run, agent, lane, session, task, plan, worker, system)
 
 def _routes() -> dict[type, tuple[Callable[[State, Any, int], None], ...]]:
     """For every fact the aggregates that evolve from it, read from the type each ``evolve`` takes."""
-    routes: dict[type, tuple[Callable[[State, Any, int], None], ...]] = {
-        fact: () for fact in typing.get_args(Event)
-    }
+    routes: dict[type, tuple[Callable[[State, Any, int], None], ...]] = dict.fromkeys(typing.get_args(Event), ())
     for module in _FOLDING:
         hint = typing.get_type_hints(module.evolve, vars(module) | {"State": State})["fact"]
         for fact in typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,):
@@ -178,7 +176,9 @@ def _acceptable(state: State, received: Received, at: int) -> Command:
     if not state.rules and not isinstance(command, system.Begin):
         raise Refused("this log has not begun: the core writes core.begin first")
     if received.deadline and at > received.deadline:
-        raise Refused(f"its deadline passed {(at - received.deadline) / 1e6:.1f} s before it was read", outcome="expired")
+        raise Refused(
+            f"its deadline passed {(at - received.deadline) / 1e6:.1f} s before it was read", outcome="expired"
+        )
     if not received.id.startswith(DERIVED):
         _check_id(state, received.id, at)
     return command

@@ -24,7 +24,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     spec: TaskSpec
 
 
-class Begin(Order, tag="plan.begin"):
+class Begin(Order, frozen=True, tag="plan.begin"):
     """``cycles``: refuse a plan that holds one, or (imports) block its tasks and report it."""
 
     plan_id: Name
@@ -33,28 +33,28 @@ class Begin(Order, tag="plan.begin"):
     cycles: Literal["refuse", "block"] = "refuse"
 
 
-class Add(Order, tag="plan.add"):
+class Add(Order, frozen=True, tag="plan.add"):
     plan_id: Name
     tasks: Annotated[list[Planned], Meta(min_length=1, max_length=MAX_FACTS)]
 
 
-class Seal(Order, tag="plan.seal"):
+class Seal(Order, frozen=True, tag="plan.seal"):
     plan_id: Name
 
 
-class Drop(Order, tag="plan.drop"):
+class Drop(Order, frozen=True, tag="plan.drop"):
     plan_id: Name
     reason: Line = ""
 
 
-class Begun(Fact, tag="plan.begun"):
+class Begun(Fact, frozen=True, tag="plan.begun"):
     plan_id: str
     session_id: str
     source: str = ""
     cycles: Literal["refuse", "block"] = "refuse"
 
 
-class Staged(Fact, tag="task.staged"):
+class Staged(Fact, frozen=True, tag="task.staged"):
     """A task, or a new wording of one, that is part of a plan not sealed yet."""
 
     task_id: str
@@ -63,7 +63,7 @@ class Staged(Fact, tag="task.staged"):
     spec: TaskSpec
 
 
-class Released(Fact, tag="plan.released"):
+class Released(Fact, frozen=True, tag="plan.released"):
     """The tasks' states from the seal on, up to 1,000 of them; several facts for a large plan, then ``plan.sealed``."""
 
     plan_id: str
@@ -74,7 +74,7 @@ class Released(Fact, tag="plan.released"):
     revised: list[str] = []
 
 
-class Sealed(Fact, tag="plan.sealed"):
+class Sealed(Fact, frozen=True, tag="plan.sealed"):
     """The plan is in force. ``cycles``: groups of tasks that wait for each other and stay blocked."""
 
     plan_id: str
@@ -86,7 +86,7 @@ class Sealed(Fact, tag="plan.sealed"):
     cycles: list[list[str]] = []
 
 
-class Dropped(Fact, tag="plan.dropped"):
+class Dropped(Fact, frozen=True, tag="plan.dropped"):
     plan_id: str
     reason: str
 
@@ -132,11 +132,7 @@ def _begin(state: State, command: Begin) -> list[Event]:
     session.open_one(state, command.session_id)
     if command.plan_id in state.plans or command.plan_id in state.sealed_plans:
         raise Refused(f"plan {command.plan_id!r} exists already", outcome="already_so")
-    return [
-        Begun(
-            plan_id=command.plan_id, session_id=command.session_id, source=command.source, cycles=command.cycles
-        )
-    ]
+    return [Begun(plan_id=command.plan_id, session_id=command.session_id, source=command.source, cycles=command.cycles)]
 
 
 def _under_way(state: State, plan_id: str) -> Plan:
@@ -239,9 +235,7 @@ def _released(plan: Plan, after: dict[str, tuple[TaskState, int]], revised: set[
         for name in chunk:
             if after[name][0] in by_state:
                 by_state[after[name][0]].append(name)
-        facts.append(
-            Released(plan_id=plan.plan_id, revised=[name for name in chunk if name in revised], **by_state)
-        )
+        facts.append(Released(plan_id=plan.plan_id, revised=[name for name in chunk if name in revised], **by_state))
     return facts
 
 
@@ -265,9 +259,7 @@ def _will_be_done(state: State, name: str, spec: TaskSpec) -> bool:
     return spec.begin == "done" and not running
 
 
-def _count_waits(
-    state: State, scope: dict[str, TaskSpec], done: set[str], name: str, waits: dict[str, int]
-) -> None:
+def _count_waits(state: State, scope: dict[str, TaskSpec], done: set[str], name: str, waits: dict[str, int]) -> None:
     """Own dependencies that are not done plus parents that wait themselves; parents first, without recursion."""
     stack = [name]
     while stack:

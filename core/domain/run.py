@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Files = Annotated[list[Annotated[str, Meta(max_length=1_000)]], Meta(max_length=500)]
 
 
-class Start(Order, tag="run.start"):
+class Start(Order, frozen=True, tag="run.start"):
     """The agent began. Left out for runs shorter than 50 ms: their finish carries it."""
 
     run_id: str
@@ -25,7 +25,7 @@ class Start(Order, tag="run.start"):
     epoch: int
 
 
-class Progress(Order, tag="run.progress"):
+class Progress(Order, frozen=True, tag="run.progress"):
     """Where the run stands. ``percent`` 0 to 100 or None where nobody can tell; usage and files are totals so far."""
 
     run_id: str
@@ -37,7 +37,7 @@ class Progress(Order, tag="run.progress"):
     files: Files = []
 
 
-class Finish(Order, tag="run.finish"):
+class Finish(Order, frozen=True, tag="run.finish"):
     """The run is over and its processes are gone. ``duration_ms`` by the worker's monotonic clock."""
 
     run_id: str
@@ -54,14 +54,14 @@ class Finish(Order, tag="run.finish"):
     duration_ms: int = 0
 
 
-class Started(Fact, tag="run.started"):
+class Started(Fact, frozen=True, tag="run.started"):
     run_id: str
     task_id: str
     agent_id: str
     worker_id: str
 
 
-class Progressed(Fact, tag="run.progressed"):
+class Progressed(Fact, frozen=True, tag="run.progressed"):
     run_id: str
     task_id: str
     agent_id: str
@@ -71,7 +71,7 @@ class Progressed(Fact, tag="run.progressed"):
     files: list[str] = []
 
 
-class Succeeded(Fact, tag="run.succeeded"):
+class Succeeded(Fact, frozen=True, tag="run.succeeded"):
     """The task is done with it: claimed, or verified where ``checks`` were recorded. ``unblocked``: tasks now ready."""
 
     run_id: str
@@ -88,7 +88,7 @@ class Succeeded(Fact, tag="run.succeeded"):
     unblocked: list[str] = []
 
 
-class Failed(Fact, tag="run.failed"):
+class Failed(Fact, frozen=True, tag="run.failed"):
     """``then`` is the task's next state: waiting (until ``retry_at``) or failed."""
 
     run_id: str
@@ -106,7 +106,7 @@ class Failed(Fact, tag="run.failed"):
     retry_at: int = 0
 
 
-class Interrupted(Fact, tag="run.interrupted"):
+class Interrupted(Fact, frozen=True, tag="run.interrupted"):
     """Stopped so that it can be taken up again; no attempt used. ``then``: ready, or paused when that was the order."""
 
     run_id: str
@@ -120,7 +120,7 @@ class Interrupted(Fact, tag="run.interrupted"):
     then: retry.After = "ready"
 
 
-class Stopped(Fact, tag="run.stopped"):
+class Stopped(Fact, frozen=True, tag="run.stopped"):
     """A cancelled run's processes are gone. ``claimed`` is what it said of itself, which no longer counts."""
 
     run_id: str
@@ -214,25 +214,57 @@ def _current(state: State, command: Command) -> Run:
     return run
 
 
-def _finish(state: State, run: Run, command: Finish, at: int) -> Event:
-    names = {"run_id": run.run_id, "task_id": run.task_id, "agent_id": run.agent_id, "worker_id": run.worker_id}
-    seen = {"usage": command.usage, "files": command.files, "duration_ms": command.duration_ms}
+def _finish(state: State, run: Run, report: Finish, at: int) -> Event:
     if run.state == "cancelling" or not state.tasks[run.task_id].is_open:
-        return Stopped(**names, lane=run.lane, claimed=command.result, **seen)  # type: ignore[arg-type]
-    if command.result == "succeeded":
-        return Succeeded(
-            **names,
+        return Stopped(
+            run_id=run.run_id,
+            task_id=run.task_id,
+            agent_id=run.agent_id,
+            worker_id=run.worker_id,
             lane=run.lane,
-            summary=command.summary,
-            checks=command.checks,
-            exit_code=command.exit_code,
-            unblocked=graph.unblocked_by(state, run.task_id)[: graph.TOLD_AT_ONCE],
-            **seen,  # type: ignore[arg-type]
+            claimed=report.result,
+            usage=report.usage,
+            files=report.files,
+            duration_ms=report.duration_ms,
         )
-    if command.result == "failed":
-        return _failed(state, run, command, at)
-    then: retry.After = "paused" if run.state == "interrupting" else "ready"
-    return Interrupted(**names, lane=run.lane, then=then, **seen)  # type: ignore[arg-type]
+    match report.result:
+        case "succeeded":
+            return _succeeded(state, run, report)
+        case "failed":
+            return _failed(state, run, report, at)
+        case "interrupted" | "cancelled":
+            return _interrupted(run, report)
+
+
+def _succeeded(state: State, run: Run, report: Finish) -> Succeeded:
+    return Succeeded(
+        run_id=run.run_id,
+        task_id=run.task_id,
+        agent_id=run.agent_id,
+        worker_id=run.worker_id,
+        lane=run.lane,
+        summary=report.summary,
+        checks=report.checks,
+        exit_code=report.exit_code,
+        usage=report.usage,
+        files=report.files,
+        duration_ms=report.duration_ms,
+        unblocked=graph.unblocked_by(state, run.task_id)[: graph.TOLD_AT_ONCE],
+    )
+
+
+def _interrupted(run: Run, report: Finish) -> Interrupted:
+    return Interrupted(
+        run_id=run.run_id,
+        task_id=run.task_id,
+        agent_id=run.agent_id,
+        worker_id=run.worker_id,
+        lane=run.lane,
+        usage=report.usage,
+        files=report.files,
+        duration_ms=report.duration_ms,
+        then="paused" if run.state == "interrupting" else "ready",
+    )
 
 
 def _failed(state: State, run: Run, command: Finish, at: int) -> Failed:

@@ -46,7 +46,9 @@ def _roll_up(state: State, task: Task) -> RolledUp:
         return RolledUp(task_id=task.task_id, state="failed")
     if not task.done_children:
         return RolledUp(task_id=task.task_id, state="cancelled")
-    return RolledUp(task_id=task.task_id, state="done", unblocked=graph.unblocked_by(state, task.task_id)[: graph.TOLD_AT_ONCE])
+    return RolledUp(
+        task_id=task.task_id, state="done", unblocked=graph.unblocked_by(state, task.task_id)[: graph.TOLD_AT_ONCE]
+    )
 
 
 def _next_pair(state: State) -> tuple[Task, Agent] | None:
@@ -178,7 +180,11 @@ def view(state: State, task_id: str) -> tuple[TaskView, list[AgentView]]:
     """The rule's view of a task, taken from the core's own state."""
     task = state.tasks[task_id]
     lane = state.lanes[task.spec.lane]
-    unmet = [(n, state.tasks[n].state if n in state.tasks else "unknown") for n in task.spec.depends_on if n not in state.over]
+    unmet = [
+        (n, state.tasks[n].state if n in state.tasks else "unknown")
+        for n in task.spec.depends_on
+        if n not in state.over
+    ]
     above = [n for n in task.spec.parents if n in state.tasks and state.tasks[n].waits]
     seen = TaskView(
         task_id=task_id,
@@ -218,12 +224,16 @@ def _held(task: TaskView, at: int) -> Condition:
 
 def _needs_done(task: TaskView) -> Condition:
     if task.circle:
-        return Condition(name="dependencies", met=False, says=f"waits for itself in a circle: {listed(list(task.circle), 9)}")
+        return Condition(
+            name="dependencies", met=False, says=f"waits for itself in a circle: {listed(list(task.circle), 9)}"
+        )
     if task.unmet:
         named = [f"{name}, which {_is(state)}" for name, state in task.unmet]
         return Condition(name="dependencies", met=False, says=f"needs {listed(named)}")
     if task.blocked_parents:
-        return Condition(name="dependencies", met=False, says=f"a part of {listed(list(task.blocked_parents))}, blocked")
+        return Condition(
+            name="dependencies", met=False, says=f"a part of {listed(list(task.blocked_parents))}, blocked"
+        )
     return Condition(name="dependencies", met=True, says="all it depends on is done")
 
 
@@ -233,11 +243,17 @@ def _is(state: str) -> str:
 
 def _lane_open(task: TaskView) -> Condition:
     if lane_gives(task.lane_paused, task.lane_running, task.lane_concurrency):
-        slots = "no limit" if task.lane_concurrency is None else f"{task.lane_running} of {task.lane_concurrency} slots taken"
+        slots = (
+            "no limit"
+            if task.lane_concurrency is None
+            else f"{task.lane_running} of {task.lane_concurrency} slots taken"
+        )
         return Condition(name="lane", met=True, says=f"lane {task.lane} is open, {slots}")
     if task.lane_paused:
         return Condition(name="lane", met=False, says=f"lane {task.lane} is paused")
-    return Condition(name="lane", met=False, says=f"lane {task.lane} is full: {task.lane_running} of {task.lane_concurrency}")
+    return Condition(
+        name="lane", met=False, says=f"lane {task.lane} is full: {task.lane_running} of {task.lane_concurrency}"
+    )
 
 
 def _agent_free(task: TaskView, agents: Sequence[AgentView]) -> Condition:

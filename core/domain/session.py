@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 DEFAULT_SESSION = "default"
 
 
-class Open(Order, tag="session.open"):
+class Open(Order, frozen=True, tag="session.open"):
     session_id: Name
     goal: Text = ""
     root: Line = ""
 
 
-class Close(Order, tag="session.close"):
+class Close(Order, frozen=True, tag="session.close"):
     """End the undertaking. With ``cancel_open`` its open tasks are cancelled, running ones stopped."""
 
     session_id: Name
@@ -28,13 +28,13 @@ class Close(Order, tag="session.close"):
     cancel_open: bool = False
 
 
-class Opened(Fact, tag="session.opened"):
+class Opened(Fact, frozen=True, tag="session.opened"):
     session_id: str
     goal: str = ""
     root: str = ""
 
 
-class Closed(Fact, tag="session.closed"):
+class Closed(Fact, frozen=True, tag="session.closed"):
     """One fact for all of it: open tasks evolve to cancelled from it; orders to stop runs follow."""
 
     session_id: str

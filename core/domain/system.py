@@ -14,7 +14,7 @@ KNOWN_RULES = (1, 2)
 NEWEST_RULES = KNOWN_RULES[-1]
 
 
-class Begin(Order, tag="core.begin"):
+class Begin(Order, frozen=True, tag="core.begin"):
     """The first order of a log. Creation times in microseconds tell this pair of streams from any made again."""
 
     commands_created: int
@@ -23,40 +23,40 @@ class Begin(Order, tag="core.begin"):
     build: Line = ""
 
 
-class AdoptRules(Order, tag="core.adopt_rules"):
+class AdoptRules(Order, frozen=True, tag="core.adopt_rules"):
     rules: int
 
 
-class Continue(Order, tag="core.continue"):
+class Continue(Order, frozen=True, tag="core.continue"):
     """Go on with what the bound of facts left over. Published by the core when nothing else is queued."""
 
 
-class SuspectClock(Order, tag="core.suspect_clock"):
+class SuspectClock(Order, frozen=True, tag="core.suspect_clock"):
     """Stream time jumped ahead of the core's clock by ``ahead_s`` seconds: time-outs stop until somebody looks."""
 
     ahead_s: float
 
 
-class TrustClock(Order, tag="core.trust_clock"):
+class TrustClock(Order, frozen=True, tag="core.trust_clock"):
     """An operator looked at the clocks: time-outs go on."""
 
 
-class Genesis(Fact, tag="core.genesis"):
+class Genesis(Fact, frozen=True, tag="core.genesis"):
     commands_created: int
     events_created: int
     rules: int
     build: str = ""
 
 
-class RulesAdopted(Fact, tag="core.rules_adopted"):
+class RulesAdopted(Fact, frozen=True, tag="core.rules_adopted"):
     rules: int
 
 
-class ClockSuspected(Fact, tag="core.clock_suspected"):
+class ClockSuspected(Fact, frozen=True, tag="core.clock_suspected"):
     ahead_s: float
 
 
-class ClockTrusted(Fact, tag="core.clock_trusted"):
+class ClockTrusted(Fact, frozen=True, tag="core.clock_trusted"):
     pass
 
 

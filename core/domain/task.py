@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from core.domain.state import State
 
 Ids = Annotated[list[Annotated[str, Meta(max_length=250)]], Meta(max_length=1_000)]
-TaskState = Literal[
-    "blocked", "ready", "running", "waiting", "paused", "done", "failed", "cancelled", "quarantined"
-]
+TaskState = Literal["blocked", "ready", "running", "waiting", "paused", "done", "failed", "cancelled", "quarantined"]
 Resting = Literal["ready", "blocked", "waiting"]
 OPEN = frozenset({"blocked", "ready", "running", "waiting", "paused"})
 
@@ -57,70 +55,70 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     source: dict[str, Any] = {}
 
 
-class Submit(Order, tag="task.submit"):
+class Submit(Order, frozen=True, tag="task.submit"):
     """New work. Dependencies and parents must exist. The session is the part of the id before the slash."""
 
     task_id: str
     spec: TaskSpec
 
 
-class Cancel(Order, tag="task.cancel"):
+class Cancel(Order, frozen=True, tag="task.cancel"):
     task_id: str
     reason: Line = ""
 
 
-class Pause(Order, tag="task.pause"):
+class Pause(Order, frozen=True, tag="task.pause"):
     """Not now. A run under way is interrupted; no attempt is used."""
 
     task_id: str
     reason: Line = ""
 
 
-class Resume(Order, tag="task.resume"):
+class Resume(Order, frozen=True, tag="task.resume"):
     task_id: str
 
 
-class Retry(Order, tag="task.retry"):
+class Retry(Order, frozen=True, tag="task.retry"):
     """Try again a task that failed, was cancelled or quarantined; its attempts start anew."""
 
     task_id: str
 
 
-class Reprioritise(Order, tag="task.reprioritise"):
+class Reprioritise(Order, frozen=True, tag="task.reprioritise"):
     task_id: str
     priority: Priority
 
 
-class Wake(Order, tag="task.wake"):
+class Wake(Order, frozen=True, tag="task.wake"):
     """A timer: the wait before attempt ``after_run`` + 1 is over."""
 
     task_id: str
     after_run: int
 
 
-class Submitted(Fact, tag="task.submitted"):
+class Submitted(Fact, frozen=True, tag="task.submitted"):
     task_id: str
     session_id: str
     spec: TaskSpec
     state: TaskState
 
 
-class Cancelled(Fact, tag="task.cancelled"):
+class Cancelled(Fact, frozen=True, tag="task.cancelled"):
     task_id: str
     reason: str = ""
 
 
-class Paused(Fact, tag="task.paused"):
+class Paused(Fact, frozen=True, tag="task.paused"):
     task_id: str
     reason: str = ""
 
 
-class Resumed(Fact, tag="task.resumed"):
+class Resumed(Fact, frozen=True, tag="task.resumed"):
     task_id: str
     state: Resting
 
 
-class Retried(Fact, tag="task.retried"):
+class Retried(Fact, frozen=True, tag="task.retried"):
     """``reopened``: the containers above it that had ended with it."""
 
     task_id: str
@@ -128,23 +126,23 @@ class Retried(Fact, tag="task.retried"):
     reopened: list[str] = []
 
 
-class Reprioritised(Fact, tag="task.reprioritised"):
+class Reprioritised(Fact, frozen=True, tag="task.reprioritised"):
     task_id: str
     priority: int
 
 
-class Woken(Fact, tag="task.woken"):
+class Woken(Fact, frozen=True, tag="task.woken"):
     task_id: str
 
 
-class Unblocked(Fact, tag="task.unblocked"):
+class Unblocked(Fact, frozen=True, tag="task.unblocked"):
     """More tasks that became ready with ``task_id``, where one fact could not name them all."""
 
     task_id: str
     unblocked: list[str]
 
 
-class RolledUp(Fact, tag="task.rolled_up"):
+class RolledUp(Fact, frozen=True, tag="task.rolled_up"):
     """A container ended because its last open child did."""
 
     task_id: str

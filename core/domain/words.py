@@ -22,7 +22,7 @@ _ID = re.compile(r"[^\s/~*>\"\\\x00-\x1f\x7f]+")
 _LONGEST = {"session": 48, "task": 100, "worker": 60, "agent": 60, "lane": 60}
 
 
-class Refused(Exception):  # noqa: N818 - an outcome, not a defect
+class Refused(Exception):
     """An order that is not carried out, and why; ``facts`` are what is recorded all the same (a dropped plan)."""
 
     def __init__(self, reason: str, *, outcome: Outcome = "refused", facts: tuple[Any, ...] = ()) -> None:
@@ -32,7 +32,9 @@ class Refused(Exception):  # noqa: N818 - an outcome, not a defect
         self.facts = facts
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"):
+class Order(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"
+):
     """A command: an order to the core. Unknown fields are refused, so a typing error is never silently dropped."""
 
 
@@ -74,10 +76,10 @@ def untoken(subject_token: str) -> str:
 
 
 def check_name(kind: str, name: str) -> None:
-    """Refuse a name that could not be an id: too long, or with a space, a control character or one of ``/ ~ * > " \\``."""
+    """Refuse a name that could not be an id: too long, or with a space, a control character or any of ``/~*>"\\``."""
     most = _LONGEST[kind]
     if not _ID.fullmatch(name) or len(name.encode()) > most:
-        raise Refused(f"{kind} name {name[:120]!r} cannot be used: 1 to {most} bytes, no space, none of / ~ * > \" \\")
+        raise Refused(f'{kind} name {name[:120]!r} cannot be used: 1 to {most} bytes, no space, none of / ~ * > " \\')
 
 
 def check_task_id(task_id: str) -> tuple[str, str]:

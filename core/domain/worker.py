@@ -25,7 +25,7 @@ class AgentSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     capabilities: list[Name] = []
 
 
-class Register(Order, tag="worker.register"):
+class Register(Order, frozen=True, tag="worker.register"):
     """Here I am. ``boot_id`` is random per process; ``replace`` takes the name over from a worker that still beats."""
 
     worker_id: Name
@@ -37,21 +37,21 @@ class Register(Order, tag="worker.register"):
     replace: bool = False
 
 
-class Drain(Order, tag="worker.drain"):
+class Drain(Order, frozen=True, tag="worker.drain"):
     """Take nothing new; finish what runs."""
 
     worker_id: Name
     reason: Line = ""
 
 
-class Leave(Order, tag="worker.leave"):
+class Leave(Order, frozen=True, tag="worker.leave"):
     """The worker says good-bye; what it still held was interrupted."""
 
     worker_id: Name
     epoch: int
 
 
-class Lose(Order, tag="worker.lose"):
+class Lose(Order, frozen=True, tag="worker.lose"):
     """The leading core saw no beat for a whole TTL. ``last_beat`` in microseconds, 0: none seen."""
 
     worker_id: Name
@@ -70,7 +70,7 @@ class Released(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     retry_at: int = 0
 
 
-class Registered(Fact, tag="worker.registered"):
+class Registered(Fact, frozen=True, tag="worker.registered"):
     """Its EVENTS sequence is the worker's epoch. ``released``: runs of the epoch before, lost with it."""
 
     worker_id: str
@@ -82,26 +82,26 @@ class Registered(Fact, tag="worker.registered"):
     released: list[Released] = []
 
 
-class Draining(Fact, tag="worker.draining"):
+class Draining(Fact, frozen=True, tag="worker.draining"):
     worker_id: str
     epoch: int
     reason: str = ""
 
 
-class Left(Fact, tag="worker.left"):
+class Left(Fact, frozen=True, tag="worker.left"):
     worker_id: str
     epoch: int
     released: list[Released] = []
 
 
-class Lost(Fact, tag="worker.lost"):
+class Lost(Fact, frozen=True, tag="worker.lost"):
     worker_id: str
     epoch: int
     last_beat: int = 0
     released: list[Released] = []
 
 
-class Assigned(Fact, tag="worker.assigned"):
+class Assigned(Fact, frozen=True, tag="worker.assigned"):
     """An order: do this run. Holds all the worker needs; task, run, agent and lane evolve from it."""
 
     worker_id: str
@@ -119,7 +119,7 @@ class Assigned(Fact, tag="worker.assigned"):
     policy: Policy = Policy()
 
 
-class CancelOrdered(Fact, tag="worker.cancel_ordered"):
+class CancelOrdered(Fact, frozen=True, tag="worker.cancel_ordered"):
     """An order: end this run's processes now; report when they are gone."""
 
     worker_id: str
@@ -129,7 +129,7 @@ class CancelOrdered(Fact, tag="worker.cancel_ordered"):
     agent_id: str
 
 
-class InterruptOrdered(Fact, tag="worker.interrupt_ordered"):
+class InterruptOrdered(Fact, frozen=True, tag="worker.interrupt_ordered"):
     """An order: stop this run so that it can be taken up again; no attempt is used."""
 
     worker_id: str
@@ -214,7 +214,9 @@ def _check_agents(command: Register) -> None:
     for name in names:
         check_name("agent", name)
     if len(set(names)) < len(names):
-        raise Refused(f"worker {command.worker_id!r} names two agents alike; every agent of a worker needs its own name")
+        raise Refused(
+            f"worker {command.worker_id!r} names two agents alike; every agent of a worker needs its own name"
+        )
 
 
 def _known(state: State, worker_id: str) -> Worker:
@@ -251,7 +253,12 @@ def _release(state: State, worker_id: str, at: int, *, lost: bool) -> list[Relea
             then = "paused"
         out.append(
             Released(
-                run_id=run.run_id, task_id=run.task_id, agent_id=run.agent_id, lane=run.lane, then=then, retry_at=retry_at
+                run_id=run.run_id,
+                task_id=run.task_id,
+                agent_id=run.agent_id,
+                lane=run.lane,
+                then=then,
+                retry_at=retry_at,
             )
         )
     return out

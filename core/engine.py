@@ -1,0 +1,336 @@
+"""The core process: lead, read commands, decide, commit, answer; stand by when another one leads.
+
+Everything outside comes in by ports, so the simulator runs this very code on virtual time with injected faults.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from core.clock import Clock
+from core.committer import Committer, Deposed, Pending
+from core.domain import machine, system, task, worker
+from core.domain.machine import Command, CommandRefused, Recorded
+from core.domain.state import State, snapshot
+from core.envelope import INBOX, MAX_FACT, Answer, Sent, decode_command, encode_answer, encode_command, encode_fact
+from core.ledger import MAX_BATCH, Gap, Ledger, LedgerError, Stored
+from core.recovery import Snapshot, Snapshots, Unusable, recover
+
+log = logging.getLogger("core")
+
+RENEW_S = 1.0
+TRY_AGAIN_S = 0.5  # between tries to take the lease, and after a failed read of the log
+LOOK_S = 0.25  # how often timers and beats are looked at
+INSIST_S = 2.0  # after which a timer or a loss that is still due is ordered again
+AHEAD_US = 60_000_000  # stream time this far ahead of the core's clock is not trusted
+SNAPSHOT_FACTS = 50_000
+
+
+class Lease(Protocol):
+    """The leader's lease. It only makes two leaders rare; the expected sequence of EVENTS makes them harmless."""
+
+    async def acquire(self) -> bool: ...
+
+    async def renew(self) -> bool: ...
+
+    async def release(self) -> None: ...
+
+
+class Beats(Protocol):
+    """Who was heard of, by the monotonic clock: ``last(worker_id, epoch)`` is (seconds, wall microseconds)."""
+
+    def last(self, worker_id: str, epoch: int) -> tuple[float, int] | None: ...
+
+
+class Answers(Protocol):
+    """The way an outcome goes back to whoever waits for it."""
+
+    def tell(self, inbox: str, data: bytes) -> None: ...
+
+
+class Engine:
+    """One core. ``run`` returns after ``stop``; it raises only what a person has to look at."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        *,
+        lease: Lease | None = None,
+        beats: Beats | None = None,
+        answers: Answers | None = None,
+        snapshots: Snapshots | None = None,
+        build: str = "",
+        beat_ttl_s: float = 6.0,
+    ) -> None:
+        self.state = State()
+        self.leading = False
+        self._ledger, self._clock = ledger, clock
+        self._lease, self._beats, self._answers, self._snapshots = lease, beats, answers, snapshots
+        self._build = build
+        self._beat_ttl_s = beat_ttl_s
+        self._stopped = False
+        self._wake = asyncio.Event()
+        self._read: deque[Stored] = deque()
+        self._lost_lease = False
+        self._reader_failed: BaseException | None = None
+        self._ordered: dict[str, float] = {}
+        self._heard_since = 0.0
+        self._saved_seq = 0
+
+    async def run(self) -> None:
+        """Stand by, lead, stand by again, until stopped."""
+        while not self._stopped:
+            if self._lease is not None and not await self._taken():
+                await self._pause(TRY_AGAIN_S)
+                continue
+            try:
+                await self._lead()
+            except Deposed as why:
+                log.warning("stands by: %s", why)
+                await self._pause(RENEW_S)
+            except (Gap, Unusable):
+                raise
+            except LedgerError as error:
+                log.warning("starts over from the log: %s", error)
+                await self._pause(TRY_AGAIN_S)
+            finally:
+                self.leading = False
+        if self._lease is not None:
+            with suppress(LedgerError):
+                await self._lease.release()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wake.set()
+
+    async def _taken(self) -> bool:
+        assert self._lease is not None
+        try:
+            return await self._lease.acquire()
+        except LedgerError as error:
+            log.info("cannot ask for the lease: %s", error)
+            return False
+
+    async def _pause(self, seconds: float) -> None:
+        if not self._stopped:
+            await self._clock.sleep(seconds)
+
+    # -- leading --------------------------------------------------------------------------------------------------
+
+    async def _lead(self) -> None:
+        recovered = await recover(self._ledger, self._snapshots)
+        self.state, self._chain = recovered.state, recovered.chain
+        self._committer = Committer(self._ledger, self.state.seq, self._answer, self._wake.set)
+        self._tail = recovered.tail
+        self._forget()
+        if not self.state.rules:
+            await self._begin()
+        log.info("leads from event %d, command %d, rules %d", recovered.seq, self.state.command_seq, self.state.rules)
+        self.leading = True
+        helpers = [asyncio.ensure_future(self._follow(self.state.command_seq)), asyncio.ensure_future(self._look())]
+        if self._lease is not None:
+            helpers.append(asyncio.ensure_future(self._renew()))
+        try:
+            await self._turn_for_ever()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    def _forget(self) -> None:
+        self._read.clear()
+        self._lost_lease = False
+        self._reader_failed = None
+        self._ordered.clear()
+        self._heard_since = self._clock.monotonic()
+        self._saved_seq = self.state.seq
+
+    async def _begin(self) -> None:
+        """Order the log to begin. Two cores may both: the second order finds it begun already."""
+        commands, events = await self._ledger.head("COMMANDS"), await self._ledger.head("EVENTS")
+        begin = system.Begin(commands_created=commands.created, events_created=events.created, build=self._build)
+        await self._order(begin, "~begin")
+
+    async def _turn_for_ever(self) -> None:
+        while not self._stopped:
+            if self._reader_failed is not None:
+                raise self._reader_failed
+            if self._lost_lease:
+                raise Deposed("the lease went to another core")
+            if self._committer.broken is not None:
+                await self._mend(self._committer.broken)
+                continue
+            if self._committer.unsent:
+                await self._committer.flush()
+            elif self._read and self._committer.has_room:
+                await self._turn()
+            else:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Nothing to decide, or too much on the wire: sleep until something happens."""
+        if not self._read and self.state.pending and self._once(f"~continue/{self.state.command_seq}"):
+            await self._order(system.Continue(), f"~continue/{self.state.command_seq}")
+        if not (self._read and self._committer.has_room) and self._committer.broken is None:
+            self._wake.clear()
+            if not (self._stopped or self._lost_lease or self._reader_failed):
+                await self._wake.wait()
+        await asyncio.sleep(0)
+
+    async def _mend(self, why: LedgerError) -> None:
+        log.info("reads EVENTS again after %d: %s", self._committer.committed, why)
+        self._heard_since = self._clock.monotonic()
+        try:
+            await self._committer.mend()
+        except Gap:
+            raise
+        except LedgerError as error:
+            log.info("EVENTS cannot be read yet: %s", error)
+            await self._pause(TRY_AGAIN_S)
+
+    async def _turn(self) -> None:
+        """Decide what has arrived, up to one batch, and send the facts off together."""
+        facts = commands = 0
+        while self._read and facts < MAX_BATCH:
+            stored = self._read.popleft()
+            if stored.seq <= self.state.command_seq:
+                continue
+            commands += 1
+            facts += self._decide(stored)
+        await self._committer.flush(singly=commands == 1 and facts <= 4)
+        await self._keep_snapshot()
+
+    def _decide(self, stored: Stored) -> int:
+        """Decide one command, queue its facts, and return how many."""
+        received = decode_command(stored)
+        records = machine.step(self.state, received)
+        inbox = stored.headers.get(INBOX, "") if stored.headers else ""
+        answer = self._outcome(records, stored.seq) if inbox else None
+        for recorded in records:
+            message, self._chain = encode_fact(recorded, self._chain)
+            if len(message.data) > MAX_FACT:
+                raise Unusable(f"command {stored.seq} makes a fact of {len(message.data):,} bytes ({message.subject})")
+            if self._tail:
+                self._meet_tail(message.data)
+                continue
+            self._committer.add(Pending(message, inbox if recorded.end else "", answer if recorded.end else None))
+        if received.at > self._clock.now_us() + AHEAD_US and not self.state.clock_suspected:
+            self._suspect((received.at - self._clock.now_us()) / 1e6)
+        return len(records)
+
+    def _meet_tail(self, data: bytes) -> None:
+        """A crash left this command half written: what stands there must be what is decided now."""
+        stored = self._tail.pop(0)
+        if stored.data != data:
+            raise Unusable(f"EVENTS {stored.seq} is not what its command decides: the log was written by other rules")
+        self._committer.committed += 1
+
+    def _outcome(self, records: Sequence[Recorded], command_seq: int) -> Answer:
+        for recorded in records:
+            if isinstance(recorded.fact, CommandRefused):
+                fact = recorded.fact
+                return Answer(outcome=fact.outcome, seq=self.state.seq, reason=fact.reason, command_seq=command_seq)
+        return Answer(outcome="done", seq=self.state.seq, command_seq=command_seq)
+
+    def _answer(self, inbox: str, answer: Answer) -> None:
+        if self._answers is not None:
+            self._answers.tell(inbox, encode_answer(answer))
+
+    # -- helpers that run beside ----------------------------------------------------------------------------------
+
+    async def _follow(self, after: int) -> None:
+        try:
+            async for stored in self._ledger.follow("COMMANDS", after=after):
+                self._read.extend(stored)
+                self._wake.set()
+                while len(self._read) > 20_000:  # the log holds the rest
+                    await self._clock.sleep(0.01)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - carried to the turn, which raises it
+            self._reader_failed = error
+            self._wake.set()
+
+    async def _renew(self) -> None:
+        assert self._lease is not None
+        while True:
+            await self._clock.sleep(RENEW_S)
+            try:
+                if not await self._lease.renew():
+                    self._lost_lease = True
+                    self._wake.set()
+                    return
+            except LedgerError:
+                # Not reachable just now. Nobody's silence counts while we cannot hear.
+                self._heard_since = self._clock.monotonic()
+
+    async def _look(self) -> None:
+        """Order what time brings: wake tasks whose wait is over, lose workers that fell silent."""
+        while True:
+            await self._clock.sleep(LOOK_S)
+            try:
+                await self._wake_tasks()
+                if self._beats is not None:
+                    await self._lose_workers(self._beats)
+            except LedgerError as error:
+                log.info("cannot order what is due: %s", error)
+
+    async def _wake_tasks(self) -> None:
+        if self.state.clock_suspected:
+            return
+        now = self._clock.now_us()
+        for task_id in [name for name, due in self.state.timers.items() if due <= now] if self._is_due(now) else ():
+            waiting = self.state.tasks[task_id]
+            order_id = f"~wake/{task_id}/{waiting.runs}/{waiting.retry_at}"
+            if self._once(order_id):
+                await self._order(task.Wake(task_id=task_id, after_run=waiting.runs), order_id)
+
+    def _is_due(self, now: int) -> bool:
+        due = self.state.next_due()
+        return due is not None and due[0] <= now
+
+    async def _lose_workers(self, beats: Beats) -> None:
+        now = self._clock.monotonic()
+        for held in list(self.state.workers.values()):
+            if held.state not in ("live", "draining"):
+                continue
+            heard = beats.last(held.worker_id, held.epoch)
+            since = self._ordered.setdefault(f"seen/{held.worker_id}/{held.epoch}", now)
+            last = max(heard[0] if heard else 0.0, since, self._heard_since)
+            order_id = f"~lose/{held.worker_id}/{held.epoch}"
+            if now - last > self._beat_ttl_s and self._once(order_id):
+                lose = worker.Lose(worker_id=held.worker_id, epoch=held.epoch, last_beat=heard[1] if heard else 0)
+                await self._order(lose, order_id)
+
+    def _once(self, order_id: str) -> bool:
+        """Whether to order this now: not again within ``INSIST_S``."""
+        now = self._clock.monotonic()
+        if now - self._ordered.get(order_id, -INSIST_S) < INSIST_S:
+            return False
+        self._ordered[order_id] = now
+        return True
+
+    def _suspect(self, ahead_s: float) -> None:
+        if self._once("~suspect"):
+            order = self._order(system.SuspectClock(ahead_s=round(ahead_s, 1)), f"~suspect/{self.state.command_seq}")
+            self._suspecting = asyncio.ensure_future(order)
+
+    async def _order(self, command: Command, order_id: str) -> None:
+        await self._ledger.append("COMMANDS", [encode_command(Sent(id=order_id, by="core", command=command))])
+
+    async def _keep_snapshot(self) -> None:
+        if self._snapshots is None or self.state.seq - self._saved_seq < SNAPSHOT_FACTS:
+            return
+        self._saved_seq = self.state.seq
+        await self._snapshots.keep(
+            Snapshot(
+                self.state.seq, self.state.command_seq, self._chain, self.state.rules,
+                self.state.commands_created, self.state.events_created, snapshot(self.state),
+            )
+        )  # fmt: skip

@@ -1,0 +1,113 @@
+"""The state as EVENTS tells it: from a snapshot that still fits, or from the first fact."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from core.domain import machine
+from core.domain.machine import Recorded
+from core.domain.state import State, restore
+from core.domain.system import KNOWN_RULES
+from core.envelope import GENESIS_CHAIN, chain_of, chained, decode_fact, unchained
+from core.ledger import Gap, Ledger, LedgerError, Stored
+
+
+class Unusable(LedgerError):
+    """The log cannot be led from here; the text says why and what to do."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A state and where it stands. ``chain`` is the hash of the fact at ``seq``; times in microseconds."""
+
+    seq: int
+    command_seq: int
+    chain: str
+    rules: int
+    commands_created: int
+    events_created: int
+    state: bytes
+
+
+class Snapshots(Protocol):
+    """Where snapshots are kept."""
+
+    async def newest(self) -> Snapshot | None: ...
+
+    async def keep(self, snapshot: Snapshot) -> None: ...
+
+
+class Recovered(msgspec.Struct):
+    """A state folded to its last complete command; ``tail``: facts of the next one that are stored already."""
+
+    state: State
+    chain: str
+    tail: list[Stored]
+
+    @property
+    def seq(self) -> int:
+        """The last sequence of EVENTS, the tail's facts included."""
+        return self.state.seq + len(self.tail)
+
+
+async def recover(ledger: Ledger, snapshots: Snapshots | None = None) -> Recovered:
+    """Fold EVENTS up to its end. Raises ``Gap`` on a broken chain, ``Unusable`` on a log this build must not lead."""
+    found = await _from_snapshot(ledger, snapshots) if snapshots is not None else None
+    recovered = found or Recovered(State(), GENESIS_CHAIN, [])
+    held: list[tuple[Stored, Recorded]] = []
+    chain = recovered.chain
+    async for batch in ledger.read("EVENTS", after=recovered.state.seq):
+        for stored in batch:
+            chain = _check_link(chain, stored)
+            held.append((stored, decode_fact(stored.data)))
+            if held[-1][1].end:
+                for _, recorded in held:
+                    machine.fold(recovered.state, recorded)
+                held.clear()
+                recovered.chain = chain
+    recovered.tail = [stored for stored, _ in held]
+    await _check(ledger, recovered.state)
+    return recovered
+
+
+async def _from_snapshot(ledger: Ledger, snapshots: Snapshots) -> Recovered | None:
+    """The newest snapshot, if the log it was taken of is this one and still holds the fact it stands at."""
+    snapshot = await snapshots.newest()
+    if snapshot is None or snapshot.rules not in KNOWN_RULES or not snapshot.seq:
+        return None
+    commands, events = await ledger.head("COMMANDS"), await ledger.head("EVENTS")
+    if (commands.created, events.created) != (snapshot.commands_created, snapshot.events_created):
+        return None
+    if events.last_seq < snapshot.seq:
+        return None
+    async for batch in ledger.read("EVENTS", after=snapshot.seq - 1, until=snapshot.seq):
+        if batch and chain_of(batch[0].data) == snapshot.chain:
+            return Recovered(restore(snapshot.state), snapshot.chain, [])
+    return None
+
+
+def _check_link(chain: str, stored: Stored) -> str:
+    link = chained(chain, stored.subject, unchained(stored.data))
+    if link != chain_of(stored.data):
+        raise Gap(f"EVENTS {stored.seq} does not follow from the fact before it: the log was altered or damaged there")
+    return link
+
+
+async def _check(ledger: Ledger, state: State) -> None:
+    """Refuse to lead a log that is shorter than its facts say, was made again, or needs rules unknown here."""
+    commands, events = await ledger.head("COMMANDS"), await ledger.head("EVENTS")
+    if commands.last_seq < state.command_seq:
+        raise Unusable(
+            f"COMMANDS ends at {commands.last_seq}, before the last decided command {state.command_seq}: "
+            "it lost messages or an older copy was restored; restore both streams from the same moment"
+        )
+    if not state.rules:
+        return
+    if (commands.created, events.created) != (state.commands_created, state.events_created):
+        raise Unusable(
+            "the streams are not those this log began with: COMMANDS or EVENTS was made again; "
+            "restore both from one backup, or start with an empty data folder"
+        )
+    if state.rules not in KNOWN_RULES:
+        raise Unusable(f"the log is under rules {state.rules}, which this build does not know: run a newer build")
