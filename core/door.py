@@ -6,7 +6,6 @@ Forms, API, CLI and workers all come through here. An order is accepted when its
 from __future__ import annotations
 
 import asyncio
-import random
 from asyncio import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
@@ -96,7 +95,7 @@ class Door:
             except (Busy, Unknown):
                 if again == TRIES - 1:
                     raise
-                await self._clock.sleep(0.05 * 2**again * random.uniform(0.5, 1.5))
+                await self._clock.sleep(0.05 * 2**again * (0.5 + self._clock.now_us() % 1000 / 1000))
         raise AssertionError("unreachable")
 
 

@@ -28,7 +28,7 @@ def next_fact(state: State) -> Event | None:
     for task_id in state.to_roll_up:
         return _roll_up(state, state.tasks[task_id])
     pair = _next_pair(state)
-    return None if pair is None else _assign(state, *pair)
+    return None if pair is None else _assign(*pair)
 
 
 def fits(needs: frozenset[str], abilities: frozenset[str]) -> bool:
@@ -106,7 +106,7 @@ def _first_idle(state: State, queue: list[tuple[int, str]]) -> tuple[int, str] |
     return None
 
 
-def _assign(state: State, task: Task, agent: Agent) -> worker.Assigned:
+def _assign(task: Task, agent: Agent) -> worker.Assigned:
     spec, attempt = task.spec, task.runs + 1
     return worker.Assigned(
         worker_id=agent.worker_id,
@@ -238,7 +238,7 @@ def _needs_done(task: TaskView) -> Condition:
 
 
 def _is(state: str) -> str:
-    return state if state in ("failed",) else {"cancelled": "was cancelled"}.get(state, f"is {state}")
+    return {"failed": "failed", "cancelled": "was cancelled"}.get(state, f"is {state}")
 
 
 def _lane_open(task: TaskView) -> Condition:
