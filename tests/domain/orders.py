@@ -1,0 +1,222 @@
+"""Orders drawn by chance that mean something in the state they are drawn for: what operators, agents and workers say.
+
+``draw`` takes any ``random.Random``: Hypothesis' own in the stateful test (it shrinks), a seeded one in the simulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import TypeVar
+
+from core.domain import agent, lane, plan, run, session, system, task, worker
+from core.domain.state import State
+from core.domain.words import Order, Policy, Usage
+
+T = TypeVar("T")
+
+SESSIONS = ("default", "default", "default", "siding")
+LANES = ("A", "B")
+WORKERS = ("anvil", "bellows", "crane")
+AGENTS = ("ada", "bob")
+ABILITIES = ("python", "docs")
+ERRORS = ("exit", "timeout", "auth", "nonsense", "")
+
+
+def some(rng: Random, items: Sequence[T], most: int) -> list[T]:
+    """Up to ``most`` different ones of them."""
+    return rng.sample(items, min(len(items), rng.randint(0, most)))
+
+
+def any_task(rng: Random, state: State, *states: str) -> str:
+    """A task's id, of one of these states where there is any; now and then one that is over or never was."""
+    fitting = [name for name, each in state.tasks.items() if not states or each.state in states]
+    if not fitting or rng.random() < 0.03:
+        return rng.choice([*state.tasks, *list(state.over)[-5:], "default/nobody"])
+    return rng.choice(fitting)
+
+
+def spec(rng: Random, state: State, others: Sequence[str], parents: Sequence[str]) -> task.TaskSpec:
+    policy = Policy(max_attempts=rng.randint(1, 3), backoff_s=rng.choice((0.0, 1.0, 4.0)))
+    return task.TaskSpec(
+        title=rng.choice(("write", "read", "mend")),
+        command="true" if rng.random() < 0.1 else "",
+        priority=rng.randint(0, 4),
+        lane=rng.choice(LANES),
+        depends_on=some(rng, others, 2) if rng.random() < 0.6 else [],
+        parents=some(rng, parents, 2) if rng.random() < 0.3 else [],
+        needs=some(rng, ABILITIES, 1) if rng.random() < 0.3 else [],
+        policy=policy,
+    )
+
+
+def submit(rng: Random, state: State) -> Order:
+    name = f"{rng.choice(SESSIONS)}/t{state.command_seq}"
+    known = [*state.tasks, *list(state.over)[-3:]]
+    if known and rng.random() < 0.05:
+        name = rng.choice(known)
+    return task.Submit(task_id=name, spec=spec(rng, state, known, [t for t in known if t != name]))
+
+
+def _of_task(order: Callable[..., Order], *states: str) -> Callable[[Random, State], Order]:
+    return lambda rng, state: order(task_id=any_task(rng, state, *states))
+
+
+cancel = _of_task(task.Cancel, "ready", "blocked", "running", "waiting", "paused")
+pause = _of_task(task.Pause, "running", "waiting", "ready", "blocked")
+resume = _of_task(task.Resume, "paused")
+retry = _of_task(task.Retry, "failed", "cancelled", "quarantined")
+
+
+def reprioritise(rng: Random, state: State) -> Order:
+    return task.Reprioritise(task_id=any_task(rng, state), priority=rng.randint(0, 4))
+
+
+def wake(rng: Random, state: State) -> Order:
+    name = any_task(rng, state, "waiting")
+    known = state.tasks.get(name)
+    return task.Wake(task_id=name, after_run=known.runs if known else 0)
+
+
+def begin_plan(rng: Random, state: State) -> Order:
+    return plan.Begin(
+        plan_id=f"p{state.command_seq}", session_id=rng.choice(SESSIONS), cycles=rng.choice(("refuse", "block"))
+    )
+
+
+def _a_plan(rng: Random, state: State) -> str:
+    return rng.choice([*state.plans, *list(state.sealed_plans)[-1:], "nothing"][: 1 if rng.random() < 0.9 else None])
+
+
+def add_to_plan(rng: Random, state: State) -> Order:
+    """New tasks, known ones worded anew, some of them begun or done elsewhere; now and then in a circle."""
+    plan_id = _a_plan(rng, state)
+    session_id = state.plans[plan_id].session_id if plan_id in state.plans else "default"
+    known = [name for name in (*state.tasks, *list(state.over)[-3:]) if name.startswith(f"{session_id}/")]
+    names = [f"{session_id}/p{state.command_seq}-{n}" for n in range(rng.randint(1, 4))]
+    names += some(rng, known, 2) if rng.random() < 0.5 else []
+    planned = []
+    for n, name in enumerate(names):
+        circular = rng.random() < 0.1
+        others = [*(names if circular else names[:n]), *state.tasks]
+        worded = spec(rng, state, [o for o in others if o != name], [o for o in others if o != name])
+        begin = rng.choice(("open", "open", "open", "paused", "done"))
+        planned.append(plan.Planned(task_id=name, spec=_begun(worded, begin)))
+    return plan.Add(plan_id=plan_id, tasks=planned)
+
+
+def _begun(worded: task.TaskSpec, begin: str) -> task.TaskSpec:
+    fields = {name: getattr(worded, name) for name in worded.__struct_fields__}
+    return task.TaskSpec(**{**fields, "begin": begin})
+
+
+def seal_plan(rng: Random, state: State) -> Order:
+    return plan.Seal(plan_id=_a_plan(rng, state))
+
+
+def drop_plan(rng: Random, state: State) -> Order:
+    return plan.Drop(plan_id=_a_plan(rng, state))
+
+
+def register(rng: Random, state: State) -> Order:
+    agents = [
+        worker.AgentSpec(name=name, adapter=rng.choice(("noop", "shell")), capabilities=some(rng, ABILITIES, 2))
+        for name in AGENTS[: rng.randint(1, 2)]
+    ]
+    return worker.Register(
+        worker_id=rng.choice(WORKERS), boot_id=f"boot-{rng.randint(1, 4)}", agents=agents, replace=rng.random() < 0.3
+    )
+
+
+def _a_worker(rng: Random, state: State) -> tuple[str, int]:
+    present = [w for w in state.workers.values() if w.state in ("live", "draining")]
+    if not present or rng.random() < 0.05:
+        return rng.choice(WORKERS), rng.randint(0, 50)
+    chosen = rng.choice(present)
+    return chosen.worker_id, chosen.epoch
+
+
+def drain(rng: Random, state: State) -> Order:
+    return worker.Drain(worker_id=_a_worker(rng, state)[0])
+
+
+def leave(rng: Random, state: State) -> Order:
+    worker_id, epoch = _a_worker(rng, state)
+    return worker.Leave(worker_id=worker_id, epoch=epoch)
+
+
+def lose(rng: Random, state: State) -> Order:
+    worker_id, epoch = _a_worker(rng, state)
+    return worker.Lose(worker_id=worker_id, epoch=epoch)
+
+
+def _a_run(rng: Random, state: State) -> dict[str, object]:
+    if not state.runs or rng.random() < 0.03:
+        return {"run_id": f"{any_task(rng, state)}~1", "worker_id": rng.choice(WORKERS), "epoch": rng.randint(0, 50)}
+    held = rng.choice(list(state.runs.values()))
+    return {"run_id": held.run_id, "worker_id": held.worker_id, "epoch": held.epoch}
+
+
+def start(rng: Random, state: State) -> Order:
+    return run.Start(**_a_run(rng, state))  # type: ignore[arg-type]
+
+
+def progress(rng: Random, state: State) -> Order:
+    return run.Progress(**_a_run(rng, state), percent=rng.randint(0, 100), usage=Usage(tool_calls=1))  # type: ignore[arg-type]
+
+
+def finish(rng: Random, state: State) -> Order:
+    result = rng.choice(("succeeded", "succeeded", "failed", "failed", "interrupted", "cancelled"))
+    return run.Finish(**_a_run(rng, state), result=result, error_class=rng.choice(ERRORS))  # type: ignore[arg-type]
+
+
+def pause_agent(rng: Random, state: State) -> Order:
+    return agent.Pause(agent_id=rng.choice([*state.agents, "nobody/x"]))
+
+
+def resume_agent(rng: Random, state: State) -> Order:
+    paused = [name for name, each in state.agents.items() if each.paused]
+    return agent.Resume(agent_id=rng.choice(paused or [*state.agents, "nobody/x"]))
+
+
+def configure_lane(rng: Random, state: State) -> Order:
+    return lane.Configure(lane=rng.choice(LANES), concurrency=rng.choice((None, None, 0, 1, 2)))
+
+
+def pause_lane(rng: Random, state: State) -> Order:
+    return lane.Pause(lane=rng.choice(LANES))
+
+
+def resume_lane(rng: Random, state: State) -> Order:
+    paused = [name for name, each in state.lanes.items() if each.paused]
+    return lane.Resume(lane=rng.choice(paused or LANES))
+
+
+def open_session(rng: Random, state: State) -> Order:
+    return session.Open(session_id="siding")
+
+
+def close_session(rng: Random, state: State) -> Order:
+    return session.Close(session_id="siding", cancel_open=rng.random() < 0.7)
+
+
+def adopt_rules(rng: Random, state: State) -> Order:
+    return system.AdoptRules(rules=rng.choice((1, 2, 2, 99)))
+
+
+def go_on(rng: Random, state: State) -> Order:
+    return system.Continue()
+
+
+# How often each is drawn: a fleet mostly submits and finishes; everything else happens, too.
+WEIGHTS: dict[Callable[[Random, State], Order], int] = {
+    submit: 20, finish: 24, start: 8, progress: 4, register: 4, wake: 6, retry: 4, resume: 4, pause: 4, cancel: 4,
+    reprioritise: 2, begin_plan: 4, add_to_plan: 6, seal_plan: 4, drop_plan: 1, drain: 1, leave: 1, lose: 2,
+    pause_agent: 1, resume_agent: 1, configure_lane: 1, pause_lane: 1, resume_lane: 2, open_session: 1,
+    close_session: 1, adopt_rules: 1, go_on: 1,
+}  # fmt: skip
+
+
+def draw(rng: Random, state: State) -> Order:
+    """The next thing somebody orders."""
+    return rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0](rng, state)
