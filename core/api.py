@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from core.ledger import Busy, Conflict, Duplicate, Full, LedgerError, TooLarge
+from core.ledger import Busy, Conflict, Duplicate, Full, LedgerError, TooLarge, Unknown
 from core.link import ASK_WITHIN_S, Link
+from core.replies import Reply
 
 # The server's err_codes, sorted by what a caller can do about them.
 CONFLICTS = {10071, 10164}  # wrong last sequence; the same inside a batch, or while another append is in flight
@@ -30,6 +31,26 @@ class ApiError(msgspec.Struct, frozen=True):
     code: int = 0
     err_code: int = 0
     description: str = ""
+
+
+class _Ack(msgspec.Struct, frozen=True, gc=False):
+    seq: int = 0
+    error: ApiError | None = None
+
+
+_ack = msgspec.json.Decoder(_Ack).decode
+
+
+def sequence(what: str, reply: Reply) -> int:
+    """The sequence an append was stored at, or the error its answer is. ``what`` names the append in the error."""
+    if reply.status == 503:
+        raise Busy(f"{what}: nobody takes it, no such stream or no leader yet; nothing was stored, try again")
+    ack = _ack(reply.data)
+    if ack.error is not None:
+        raise refusal(what, ack.error)
+    if ack.seq == 0:
+        raise Unknown(f"{what}: answered without a sequence: {reply.data[:200]!r}")
+    return ack.seq
 
 
 async def call(link: Link, subject: str, body: object = None, *, within_s: float = ASK_WITHIN_S) -> dict[str, Any]:

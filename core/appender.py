@@ -5,26 +5,16 @@ from __future__ import annotations
 import secrets
 from asyncio import Future
 from collections.abc import Sequence
+from functools import partial
 
-import msgspec
-
-from core.api import ApiError, refusal
+from core.api import sequence
 from core.frames import publish_frame
-from core.ledger import Busy, LedgerError, Message, Stream, Unknown
+from core.ledger import Busy, LedgerError, Message, Stream
 from core.limits import check
 from core.link import Link
-from core.replies import Reply
 
 ANSWER_WITHIN_S = 5.0
 EXPECTED = "Nats-Expected-Last-Sequence"
-
-
-class _Ack(msgspec.Struct, frozen=True, gc=False):
-    seq: int = 0
-    error: ApiError | None = None
-
-
-_ack = msgspec.json.Decoder(_Ack).decode
 
 
 class Appender:
@@ -38,11 +28,12 @@ class Appender:
 
     async def send(self, stream: Stream, messages: Sequence[Message], *, expect: int | None = None) -> Future[int]:
         """The future of the last message's sequence. See ``Ledger.send``; ``Busy`` at once while the link is down."""
-        check(stream, messages, max_payload=self._link.max_payload)
-        reply, future = self._link.expect(_sequence(stream, expect), within_s=self._within_s)
+        check(stream, messages, expect=expect, max_payload=self._link.max_payload)
+        expected = "" if expect is None else f" (expected last sequence {expect})"
+        reply, future = self._link.expect(partial(sequence, f"append to {stream}{expected}"), within_s=self._within_s)
         try:
             # One write without an await before it: two callers' appends cannot interleave.
-            self._link.write(self._frames(messages, expect, reply))
+            self._link.write(self._frames(messages, expect, reply, atomic=stream != "OUTPUT"))
         except Busy as busy:
             future.set_exception(busy)
             return future
@@ -52,9 +43,11 @@ class Appender:
         await self._link.drained()
         return future
 
-    def _frames(self, messages: Sequence[Message], expect: int | None, reply: bytes) -> bytes:
+    def _frames(self, messages: Sequence[Message], expect: int | None, reply: bytes, *, atomic: bool) -> bytes:
         if len(messages) == 1:
             return _frame(messages[0], {} if expect is None else {EXPECTED: str(expect)}, reply)
+        if not atomic:
+            return b"".join([*(_frame(each, {}, b"") for each in messages[:-1]), _frame(messages[-1], {}, reply)])
         self._batches += 1
         batch, last, frames = f"{self._batch_prefix}{self._batches:x}", len(messages), []
         for place, message in enumerate(messages, 1):
@@ -65,27 +58,6 @@ class Appender:
                 heads["Nats-Batch-Commit"] = "1"
             frames.append(_frame(message, heads, reply if place == last else b""))
         return b"".join(frames)
-
-
-class _sequence:  # noqa: N801  # called like a function
-    """Makes a sequence, or the right error, of an append's answer."""
-
-    __slots__ = ("expect", "stream")
-
-    def __init__(self, stream: Stream, expect: int | None) -> None:
-        self.stream = stream
-        self.expect = expect
-
-    def __call__(self, reply: Reply) -> int:
-        if reply.status == 503:
-            raise Busy(f"nobody takes appends to {self.stream}: no such stream, or no leader yet; nothing was stored")
-        ack = _ack(reply.data)
-        if ack.error is not None:
-            expected = "" if self.expect is None else f" (expected last sequence {self.expect})"
-            raise refusal(f"append to {self.stream}{expected} refused", ack.error)
-        if ack.seq == 0:
-            raise Unknown(f"an append to {self.stream} was answered without a sequence: {reply.data[:200]!r}")
-        return ack.seq
 
 
 def _frame(message: Message, added: dict[str, str], reply: bytes) -> bytes:

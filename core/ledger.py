@@ -94,10 +94,11 @@ class Ledger(Protocol):
     async def send(self, stream: Stream, messages: Sequence[Message], *, expect: int | None = None) -> Future[int]:
         """Hand the messages to the log and return at once with the future of their last sequence.
 
-        One message is a plain append; several are one atomic batch, all or none, with consecutive sequences. Calls are
-        stored in the order they are made, so appends may be chained: the next one expects the sequence this one ends
-        at. ``expect`` is the stream's last sequence before the first message. The future fails with one of the errors
-        above; ``TooLarge`` and ``Malformed`` are raised at once, before anything leaves.
+        One message is a plain append; several are one atomic batch, all or none, with consecutive sequences. (OUTPUT,
+        not fsynced, takes no batches: there they go one behind the other, answered by the last, and expect nothing.)
+        Calls are stored in the order they are made, so appends may be chained: the next one expects the sequence this
+        one ends at. ``expect`` is the stream's last sequence before the first message. The future fails with one of
+        the errors above; ``TooLarge`` and ``Malformed`` are raised at once, before anything leaves.
 
         A single message whose ``Nats-Msg-Id`` header is known (two minutes) is not stored again: its future has the
         sequence of the first. ``tests/test_ledger.py`` says in which order sequence and ids are checked.

@@ -19,13 +19,17 @@ BATCH_HEADER_BYTES = 256  # room for the headers the appender adds
 ANY_SERVER = 1 << 20  # nats-server's default max_payload
 
 
-def check(stream: Stream, messages: Sequence[Message], *, max_payload: int = ANY_SERVER) -> None:
+def check(
+    stream: Stream, messages: Sequence[Message], *, expect: int | None = None, max_payload: int = ANY_SERVER
+) -> None:
     """``TooLarge`` when one message, or all of them together, could not be stored. Nothing was sent then.
 
     ``max_payload`` is the server's limit on headers and body of one message.
     """
     if not messages:
         raise ValueError(f"an append to {stream} needs at least one message")
+    if expect is not None and stream == "OUTPUT":
+        raise ValueError("OUTPUT is not fsynced and may roll back: an append to it cannot expect a sequence")
     if len(messages) > MAX_BATCH:
         raise TooLarge(f"an append to {stream} of {len(messages)} messages: at most {MAX_BATCH} go together; split it")
     most = MAX_COMMAND_BYTES if stream == "COMMANDS" else MAX_FACT_BYTES

@@ -75,7 +75,9 @@ class MemoryLedger:
 
     def put(self, stream: Stream, messages: Sequence[Message], *, expect: int | None = None) -> int:
         """Append at once: the last sequence, or one of the ledger's errors."""
-        self._check(stream, messages)
+        self._check(stream, messages, expect)
+        if stream == "OUTPUT" and len(messages) > 1:  # no batches there: one behind the other
+            return [self.put(stream, [each]) for each in messages][-1]
         log, now = self.logs[stream], self.clock.now_us()
         self._forget_old_ids(log, now)
         known = self._refuse(stream, log, messages, expect)
@@ -94,7 +96,7 @@ class MemoryLedger:
         return log.last_seq
 
     async def send(self, stream: Stream, messages: Sequence[Message], *, expect: int | None = None) -> Future[int]:
-        self._check(stream, messages)
+        self._check(stream, messages, expect)
         future: Future[int] = asyncio.get_running_loop().create_future()
         try:
             future.set_result(self.put(stream, messages, expect=expect))
@@ -141,8 +143,8 @@ class MemoryLedger:
             elif not found:
                 await self._news(stream, self._bell(None))
 
-    def _check(self, stream: Stream, messages: Sequence[Message]) -> None:
-        check(stream, messages)
+    def _check(self, stream: Stream, messages: Sequence[Message], expect: int | None) -> None:
+        check(stream, messages, expect=expect)
         for message in messages:
             subject_bytes(message.subject)
             header_block(message.headers or {})
