@@ -16,12 +16,15 @@ from core.clock import Clock
 from core.domain.machine import Command
 from core.envelope import MAX_COMMAND, Answer, Sent, decode_answer, encode_command
 from core.ids import new_id
-from core.ledger import Busy, Ledger, TooLarge, Unknown
+from core.ledger import Busy, Full, Ledger, Stream, TooLarge, Unknown
 
 if TYPE_CHECKING:
     from core.batcher import Batcher
 
 TRIES = 4
+FULL_SHARE = 0.8  # of a log's limit: from here on doors take no new work, so that what runs can still report
+LOOK_EVERY_S = 5.0
+LOGS: tuple[Stream, ...] = ("COMMANDS", "EVENTS")
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,7 @@ class Door:
     def __init__(self, ledger: Ledger, inboxes: Inboxes, clock: Clock, *, by: str) -> None:
         self._ledger, self._inboxes, self._clock, self._by = ledger, inboxes, clock, by
         self._batcher: Batcher | None = None
+        self._looked_at = -LOOK_EVERY_S
 
     async def order(
         self,
@@ -58,6 +62,7 @@ class Door:
         ``deadline_s`` from now it is no longer to be carried out. Raises ``Full`` when the log has no room, ``Busy``
         or ``Unknown`` when it cannot be reached; sending the same id again is harmless.
         """
+        await self._check_room()
         deadline = self._clock.now_us() + int(deadline_s * 1e6) if deadline_s else 0
         sent = Sent(id=command_id or new_id(self._clock), by=by or self._by, deadline=deadline, command=command)
         inbox, outcome = self._inboxes.open(wait_s + 10)
@@ -84,6 +89,20 @@ class Door:
         """Wait until all that was put is stored."""
         if self._batcher is not None:
             await self._batcher.flush()
+
+    async def _check_room(self) -> None:
+        """``Full`` when a log is nearly so. Looked at every few seconds; workers' reports do not pass here."""
+        now = self._clock.monotonic()
+        if now - self._looked_at < LOOK_EVERY_S:
+            return
+        for stream in LOGS:
+            head = await self._ledger.head(stream)
+            if 0 < head.max_bytes * FULL_SHARE < head.bytes:
+                raise Full(
+                    f"{stream} holds {head.bytes:,} of {head.max_bytes:,} bytes: no new orders are taken. "
+                    f"Raise its limit (nats stream edit {stream} --max-bytes …) or start a new data folder"
+                )
+        self._looked_at = now
 
     async def _append(self, sent: Sent, inbox: str) -> int:
         message = encode_command(sent, inbox)

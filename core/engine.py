@@ -13,13 +13,13 @@ from contextlib import suppress
 from typing import Protocol
 
 from core.clock import Clock
-from core.committer import Committer, Deposed, Pending
+from core.committer import SINGLY, Committer, Deposed, Pending
 from core.domain import machine, system, task, worker
 from core.domain.machine import Command, CommandRefused, Recorded
 from core.domain.state import State, snapshot
 from core.envelope import INBOX, MAX_FACT, Answer, Sent, decode_command, encode_answer, encode_command, encode_fact
-from core.ledger import MAX_BATCH, Gap, Ledger, LedgerError, Stored
-from core.recovery import Snapshot, Snapshots, Unusable, recover
+from core.ledger import MAX_BATCH, Busy, Full, Gap, Ledger, LedgerError, Stored
+from core.recovery import NewerRules, Snapshot, Snapshots, Unusable, recover
 
 log = logging.getLogger("core")
 
@@ -94,6 +94,9 @@ class Engine:
             except Deposed as why:
                 log.warning("stands by: %s", why)
                 await self._pause(RENEW_S)
+            except NewerRules as why:
+                log.warning("stands by: %s", why)
+                await self._give_way()
             except (Gap, Unusable):
                 raise
             except LedgerError as error:
@@ -116,6 +119,13 @@ class Engine:
         except LedgerError as error:
             log.info("cannot ask for the lease: %s", error)
             return False
+
+    async def _give_way(self) -> None:
+        """Leave the lease to a core that can use it."""
+        if self._lease is not None:
+            with suppress(LedgerError):
+                await self._lease.release()
+        await self._pause(10 * RENEW_S)
 
     async def _pause(self, seconds: float) -> None:
         if not self._stopped:
@@ -186,6 +196,8 @@ class Engine:
     async def _mend(self, why: LedgerError) -> None:
         log.info("reads EVENTS again after %d: %s", self._committer.committed, why)
         self._heard_since = self._clock.monotonic()
+        if isinstance(why, Full | Busy):  # sending again at once would only ask the same question
+            await self._pause(TRY_AGAIN_S)
         try:
             await self._committer.mend()
         except Gap:
@@ -203,14 +215,14 @@ class Engine:
                 continue
             commands += 1
             facts += self._decide(stored)
-        await self._committer.flush(singly=commands == 1 and facts <= 4)
+        await self._committer.flush(singly=commands == 1 and facts <= SINGLY)
         await self._keep_snapshot()
 
     def _decide(self, stored: Stored) -> int:
         """Decide one command, queue its facts, and return how many."""
         received = decode_command(stored)
         records = machine.step(self.state, received)
-        inbox = stored.headers.get(INBOX, "") if stored.headers else ""
+        inbox = stored.headers.get(INBOX, "") if stored.headers is not None else ""
         answer = self._outcome(records, stored.seq) if inbox else None
         for recorded in records:
             message, self._chain = encode_fact(recorded, self._chain)

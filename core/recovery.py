@@ -18,6 +18,10 @@ class Unusable(LedgerError):
     """The log cannot be led from here; the text says why and what to do."""
 
 
+class NewerRules(Unusable):
+    """The log is under rules this build does not know: it stands by for one that does."""
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """A state and where it stands. ``chain`` is the hash of the fact at ``seq``; times in microseconds."""
 
@@ -60,7 +64,7 @@ async def recover(ledger: Ledger, snapshots: Snapshots | None = None) -> Recover
     async for batch in ledger.read("EVENTS", after=recovered.state.seq):
         for stored in batch:
             chain = _check_link(chain, stored)
-            held.append((stored, decode_fact(stored.data)))
+            held.append((stored, _decode(stored)))
             if held[-1][1].end:
                 for _, recorded in held:
                     machine.fold(recovered.state, recorded)
@@ -87,6 +91,13 @@ async def _from_snapshot(ledger: Ledger, snapshots: Snapshots) -> Recovered | No
     return None
 
 
+def _decode(stored: Stored) -> Recorded:
+    try:
+        return decode_fact(stored.data)
+    except msgspec.DecodeError as error:
+        raise NewerRules(f"EVENTS {stored.seq} ({stored.subject}) is not known to this build: {error}") from error
+
+
 def _check_link(chain: str, stored: Stored) -> str:
     link = chained(chain, stored.subject, unchained(stored.data))
     if link != chain_of(stored.data):
@@ -110,4 +121,4 @@ async def _check(ledger: Ledger, state: State) -> None:
             "restore both from one backup, or start with an empty data folder"
         )
     if state.rules not in KNOWN_RULES:
-        raise Unusable(f"the log is under rules {state.rules}, which this build does not know: run a newer build")
+        raise NewerRules(f"the log is under rules {state.rules}, which this build does not know: run a newer build")

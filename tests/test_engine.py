@@ -14,7 +14,7 @@ from core.domain.state import snapshot
 from core.door import Door, Pending
 from core.engine import Engine
 from core.envelope import Answer, decode_command, decode_fact, encode_fact, unchained
-from core.ledger import Message, Unknown
+from core.ledger import Full, Message, Unknown
 from core.memory import MemoryLedger
 
 
@@ -219,3 +219,15 @@ async def test_a_task_whose_wait_is_over_is_woken(house: House) -> None:
         house.clock.advance(seconds=0.25)
         await asyncio.sleep(0.001)
     assert house.cores[0][0].state.tasks["default/a"].run_id == "default/a~2"
+
+
+async def test_at_four_fifths_of_a_log_s_limit_the_doors_take_no_new_orders() -> None:
+    house = House()
+    house.ledger = MemoryLedger(house.clock, max_bytes={"COMMANDS": 2_000})
+    house.door = Door(house.ledger, house.answers, house.clock, by="ada")
+    house.start()
+    with pytest.raises(Full, match="no new orders are taken"):
+        for number in range(20):
+            house.clock.advance(seconds=6)
+            await house.order(submit(f"t{number}"))
+    await house.stop()
