@@ -14,19 +14,19 @@ from typing import Protocol
 
 from core.clock import Clock
 from core.committer import SINGLY, Committer, Deposed, Pending
-from core.domain import machine, system, task, worker
+from core.domain import machine, system
 from core.domain.machine import Command, CommandRefused, Recorded
 from core.domain.state import State, snapshot
 from core.envelope import INBOX, MAX_FACT, Answer, Sent, decode_command, encode_answer, encode_command, encode_fact
 from core.ledger import MAX_BATCH, Busy, Full, Gap, Ledger, LedgerError, Stored
 from core.recovery import NewerRules, Snapshot, Snapshots, Unusable, recover
+from core.watch import Beats, Watch
 
 log = logging.getLogger("core")
 
 RENEW_S = 1.0
 TRY_AGAIN_S = 0.5  # between tries to take the lease, and after a failed read of the log
 LOOK_S = 0.25  # how often timers and beats are looked at
-INSIST_S = 2.0  # after which a timer or a loss that is still due is ordered again
 AHEAD_US = 60_000_000  # stream time this far ahead of the core's clock is not trusted
 SNAPSHOT_FACTS = 50_000
 
@@ -39,12 +39,6 @@ class Lease(Protocol):
     async def renew(self) -> bool: ...
 
     async def release(self) -> None: ...
-
-
-class Beats(Protocol):
-    """Who was heard of, by the monotonic clock: ``last(worker_id, epoch)`` is (seconds, wall microseconds)."""
-
-    def last(self, worker_id: str, epoch: int) -> tuple[float, int] | None: ...
 
 
 class Answers(Protocol):
@@ -71,16 +65,14 @@ class Engine:
         self.state = State()
         self.leading = False
         self._ledger, self._clock = ledger, clock
-        self._lease, self._beats, self._answers, self._snapshots = lease, beats, answers, snapshots
+        self._lease, self._answers, self._snapshots = lease, answers, snapshots
         self._build = build
-        self._beat_ttl_s = beat_ttl_s
+        self._watch = Watch(clock, beats, self._order, beat_ttl_s=beat_ttl_s)
         self._stopped = False
         self._wake = asyncio.Event()
         self._read: deque[Stored] = deque()
         self._lost_lease = False
         self._reader_failed: BaseException | None = None
-        self._ordered: dict[str, float] = {}
-        self._heard_since = 0.0
         self._saved_seq = 0
 
     async def run(self) -> None:
@@ -157,8 +149,7 @@ class Engine:
         self._read.clear()
         self._lost_lease = False
         self._reader_failed = None
-        self._ordered.clear()
-        self._heard_since = self._clock.monotonic()
+        self._watch.start_anew()
         self._saved_seq = self.state.seq
 
     async def _begin(self) -> None:
@@ -185,7 +176,7 @@ class Engine:
 
     async def _rest(self) -> None:
         """Nothing to decide, or too much on the wire: sleep until something happens."""
-        if not self._read and self.state.pending and self._once(f"~continue/{self.state.command_seq}"):
+        if not self._read and self.state.pending and self._watch.once(f"~continue/{self.state.command_seq}"):
             await self._order(system.Continue(), f"~continue/{self.state.command_seq}")
         if not (self._read and self._committer.has_room) and self._committer.broken is None:
             self._wake.clear()
@@ -195,7 +186,7 @@ class Engine:
 
     async def _mend(self, why: LedgerError) -> None:
         log.info("reads EVENTS again after %d: %s", self._committer.committed, why)
-        self._heard_since = self._clock.monotonic()
+        self._watch.forgive()
         if isinstance(why, Full | Busy):  # sending again at once would only ask the same question
             await self._pause(TRY_AGAIN_S)
         try:
@@ -280,56 +271,18 @@ class Engine:
                     return
             except LedgerError:
                 # Not reachable just now. Nobody's silence counts while we cannot hear.
-                self._heard_since = self._clock.monotonic()
+                self._watch.forgive()
 
     async def _look(self) -> None:
-        """Order what time brings: wake tasks whose wait is over, lose workers that fell silent."""
         while True:
             await self._clock.sleep(LOOK_S)
             try:
-                await self._wake_tasks()
-                if self._beats is not None:
-                    await self._lose_workers(self._beats)
+                await self._watch.look(self.state)
             except LedgerError as error:
                 log.info("cannot order what is due: %s", error)
 
-    async def _wake_tasks(self) -> None:
-        if self.state.clock_suspected:
-            return
-        now = self._clock.now_us()
-        for task_id in [name for name, due in self.state.timers.items() if due <= now] if self._is_due(now) else ():
-            waiting = self.state.tasks[task_id]
-            order_id = f"~wake/{task_id}/{waiting.runs}/{waiting.retry_at}"
-            if self._once(order_id):
-                await self._order(task.Wake(task_id=task_id, after_run=waiting.runs), order_id)
-
-    def _is_due(self, now: int) -> bool:
-        due = self.state.next_due()
-        return due is not None and due[0] <= now
-
-    async def _lose_workers(self, beats: Beats) -> None:
-        now = self._clock.monotonic()
-        for held in list(self.state.workers.values()):
-            if held.state not in ("live", "draining"):
-                continue
-            heard = beats.last(held.worker_id, held.epoch)
-            since = self._ordered.setdefault(f"seen/{held.worker_id}/{held.epoch}", now)
-            last = max(heard[0] if heard else 0.0, since, self._heard_since)
-            order_id = f"~lose/{held.worker_id}/{held.epoch}"
-            if now - last > self._beat_ttl_s and self._once(order_id):
-                lose = worker.Lose(worker_id=held.worker_id, epoch=held.epoch, last_beat=heard[1] if heard else 0)
-                await self._order(lose, order_id)
-
-    def _once(self, order_id: str) -> bool:
-        """Whether to order this now: not again within ``INSIST_S``."""
-        now = self._clock.monotonic()
-        if now - self._ordered.get(order_id, -INSIST_S) < INSIST_S:
-            return False
-        self._ordered[order_id] = now
-        return True
-
     def _suspect(self, ahead_s: float) -> None:
-        if self._once("~suspect"):
+        if self._watch.once("~suspect"):
             order = self._order(system.SuspectClock(ahead_s=round(ahead_s, 1)), f"~suspect/{self.state.command_seq}")
             self._suspecting = asyncio.ensure_future(order)
 

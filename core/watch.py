@@ -1,0 +1,90 @@
+"""What time brings, turned into orders by the leading core: waits that are over, workers that fell silent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from core.clock import Clock
+from core.domain import task, worker
+from core.domain.machine import Command
+from core.domain.state import State
+
+INSIST_S = 2.0  # after which what is still due is ordered again
+MOST_REMEMBERED = 10_000
+
+
+class Beats(Protocol):
+    """Who was heard of: ``last(worker_id, epoch)`` is (our monotonic seconds, the worker's wall microseconds)."""
+
+    def last(self, worker_id: str, epoch: int) -> tuple[float, int] | None: ...
+
+
+class Watch:
+    """Looks at the state now and then. Its orders have derived ids: giving one twice changes nothing."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        beats: Beats | None,
+        order: Callable[[Command, str], Awaitable[None]],
+        *,
+        beat_ttl_s: float,
+    ) -> None:
+        self._clock, self._beats, self._order, self._beat_ttl_s = clock, beats, order, beat_ttl_s
+        self._ordered: dict[str, float] = {}
+        self._present_since: dict[tuple[str, int], float] = {}
+        self._heard_since = 0.0
+
+    def start_anew(self) -> None:
+        """We lead from now on: everyone has a whole TTL to be heard of."""
+        self._ordered.clear()
+        self._present_since.clear()
+        self.forgive()
+
+    def forgive(self) -> None:
+        """We could not hear: nobody's silence until now counts."""
+        self._heard_since = self._clock.monotonic()
+
+    def once(self, order_id: str) -> bool:
+        """Whether to order this now: not again within ``INSIST_S``."""
+        now = self._clock.monotonic()
+        if now - self._ordered.get(order_id, -INSIST_S) < INSIST_S:
+            return False
+        if len(self._ordered) >= MOST_REMEMBERED:
+            self._ordered = {name: at for name, at in self._ordered.items() if now - at < INSIST_S}
+        self._ordered[order_id] = now
+        return True
+
+    async def look(self, state: State) -> None:
+        """Order all that is due."""
+        if not state.clock_suspected:
+            await self._wake_tasks(state)
+        if self._beats is not None:
+            await self._lose_workers(state, self._beats)
+
+    async def _wake_tasks(self, state: State) -> None:
+        now = self._clock.now_us()
+        due = state.next_due()
+        if due is None or due[0] > now:
+            return
+        for task_id in [name for name, at in state.timers.items() if at <= now]:
+            waiting = state.tasks.get(task_id)
+            if waiting is None:
+                continue  # it moved on while we ordered the ones before
+            order_id = f"~wake/{task_id}/{waiting.runs}/{waiting.retry_at}"
+            if self.once(order_id):
+                await self._order(task.Wake(task_id=task_id, after_run=waiting.runs), order_id)
+
+    async def _lose_workers(self, state: State, beats: Beats) -> None:
+        now = self._clock.monotonic()
+        for held in list(state.workers.values()):
+            if held.state not in ("live", "draining"):
+                continue
+            heard = beats.last(held.worker_id, held.epoch)
+            since = self._present_since.setdefault((held.worker_id, held.epoch), now)
+            last = max(heard[0] if heard else 0.0, since, self._heard_since)
+            order_id = f"~lose/{held.worker_id}/{held.epoch}"
+            if now - last > self._beat_ttl_s and self.once(order_id):
+                lose = worker.Lose(worker_id=held.worker_id, epoch=held.epoch, last_beat=heard[1] if heard else 0)
+                await self._order(lose, order_id)
