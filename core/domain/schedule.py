@@ -12,7 +12,7 @@ import msgspec
 
 from core.domain import graph, worker
 from core.domain.agent import Agent
-from core.domain.state import State, needs_of
+from core.domain.state import ReadyEntry, State, needs_of
 from core.domain.task import RolledUp, Task, Unblocked, stop_order
 from core.domain.words import count, listed
 
@@ -56,7 +56,7 @@ def _next_pair(state: State) -> tuple[Task, Agent] | None:
     best: tuple[int, int, str] | None = None
     chosen: Agent | None = None
     for (lane_name, needs), queue in list(state.ready.items()):
-        head = _first_ready(state, queue)
+        head = _first_ready(state, queue, lane_name, needs)
         if head is None:
             del state.ready[lane_name, needs]
             continue
@@ -69,11 +69,17 @@ def _next_pair(state: State) -> tuple[Task, Agent] | None:
     return None if best is None or chosen is None else (state.tasks[best[2]], chosen)
 
 
-def _first_ready(state: State, queue: list[tuple[int, int, str]]) -> tuple[int, int, str] | None:
+def _first_ready(state: State, queue: list[ReadyEntry], lane: str, needs: frozenset[str]) -> ReadyEntry | None:
     while queue:
-        priority, _, task_id = queue[0]
-        task = state.tasks.get(task_id)
-        if task is not None and task.state == "ready" and task.priority == priority and not task.open_children:
+        task = state.tasks.get(queue[0][2])
+        if (
+            task is not None
+            and task.state == "ready"
+            and task.priority == queue[0][0]
+            and not task.open_children
+            and task.spec.lane == lane  # a plan may have reworded it since: then it stands in another queue, too
+            and needs_of(task.spec) == needs
+        ):
             return queue[0]
         heappop(queue)
     return None
