@@ -161,6 +161,8 @@ def _decided(state: State, received: Received, at: int) -> list[Event]:
         facts: list[Event] = DECIDERS[tag(command).partition(".")[0]].decide(state, command, at)
     except Refused as refused:
         return [*refused.facts, _refusal(state, received, refused.outcome, refused.reason)]
+    except (MemoryError, RecursionError):
+        raise  # not a function of the command: another core, or this one later, might decide otherwise
     except Exception as error:  # noqa: BLE001 - a defect in a decider must not stop the queue; it is recorded
         return [_refusal(state, received, "refused", f"internal: {type(error).__name__}: {error}"[:500])]
     if len(facts) > MAX_FACTS:
