@@ -17,11 +17,11 @@ TOLD_AT_ONCE = 1_000  # names of unblocked tasks in one fact; more follow as ``t
 
 def lifted_by(state: State, task_id: str) -> dict[str, int]:
     """How many of each task's waits end when ``task_id`` is done, children of unblocked parents included."""
-    first = state.dependents.get(task_id)
-    if not first:
-        return {}
+    stack = list(state.dependents.get(task_id, ()))
+    done = state.tasks.get(task_id)
+    if done is not None and done.waits:  # it was done although blocked: what its parts waited for ends with it
+        stack.extend(state.children.get(task_id, ()))
     lifted: dict[str, int] = {}
-    stack = list(first)
     while stack:
         name = stack.pop()
         task = state.tasks.get(name)
@@ -42,6 +42,41 @@ def unblocked_by(state: State, task_id: str) -> list[str]:
 def _blocked_by_just(state: State, name: str, n: int) -> bool:
     task = state.tasks[name]
     return task.state == "blocked" and task.waits == n
+
+
+def waits_for_itself(state: State, depends_on: Sequence[str], parents: Sequence[str]) -> str:
+    """The container that a new task would keep from ever being done, because the task waits for it; or nothing.
+
+    Walks from the containers to all that waits for them: to be done (dependents, containers above), or to be
+    unblocked (``gated``: parts of what waits). Only a new part can close a circle: nothing can wait for a new task yet.
+    """
+    for parent_id in parents:
+        reached, gated = _waiting_for(state, parent_id)
+        if reached.intersection(depends_on) or gated.intersection(parents):
+            return parent_id
+    return ""
+
+
+def _waiting_for(state: State, task_id: str) -> tuple[set[str], set[str]]:
+    """Tasks that cannot be done, and tasks that cannot be unblocked, before ``task_id`` is done."""
+    reached, gated = {task_id}, set[str]()
+    stack = [(task_id, False)]
+    while stack:
+        name, blocked = stack.pop()
+        found: list[tuple[str, bool]] = []
+        if blocked:
+            for part in state.children.get(name, ()):
+                found += ((part, False), (part, True))
+        else:
+            for other in state.dependents.get(name, ()):
+                found += ((other, False), (other, True))
+            found += ((above, False) for above in state.tasks[name].spec.parents)
+        for other, other_blocked in found:
+            seen = gated if other_blocked else reached
+            if other in state.tasks and other not in seen:
+                seen.add(other)
+                stack.append((other, other_blocked))
+    return reached, gated
 
 
 def cycles(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:

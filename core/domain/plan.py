@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.domain.state import State
 
 MAX_PLAN = 200_000
+CIRCLES, CIRCLE = 50, 20  # circles that plan.sealed names, and tasks of each
 CHUNK = 1_000  # task ids one plan.released names: keeps the fact far below its size limit
 
 
@@ -75,7 +76,8 @@ class Released(Fact, frozen=True, tag="plan.released"):
 
 
 class Sealed(Fact, frozen=True, tag="plan.sealed"):
-    """The plan is in force. ``cycles``: groups of tasks that wait for each other and stay blocked."""
+    """The plan is in force. ``cycles``: groups of tasks that wait for each other and stay blocked (the
+    first 50, 20 names of each)."""
 
     plan_id: str
     session_id: str
@@ -176,6 +178,8 @@ def _is_known_as(state: State, planned: Planned) -> bool:
 
 
 def _seal(state: State, plan: Plan) -> list[Event]:
+    if state.sessions[plan.session_id].state == "closed":
+        raise _drop(plan, f"session {plan.session_id!r} was closed meanwhile")
     for task_id, spec in plan.staged.items():
         missing = [other for other in (*spec.depends_on, *spec.parents) if not _exists(state, plan, other)]
         if missing:
@@ -184,6 +188,7 @@ def _seal(state: State, plan: Plan) -> list[Event]:
     if circles and plan.cycles == "refuse":
         raise _drop(plan, f"tasks wait for each other in a circle: {listed(circles[0], 9)}")
     after = outlook(state, plan)
+    _check_containers(state, plan, after)
     revised = [task_id for task_id in plan.staged if task_id in state.tasks or task_id in state.over]
     sealed = Sealed(
         plan_id=plan.plan_id,
@@ -191,9 +196,28 @@ def _seal(state: State, plan: Plan) -> list[Event]:
         new=len(plan.staged) - len(revised),
         revised=len(revised),
         ready=sum(1 for task_state, _ in after.values() if task_state == "ready"),
-        cycles=circles[:50],
+        cycles=[group[:CIRCLE] for group in circles[:CIRCLES]],
     )
     return [*_released(plan, after, set(revised)), sealed]
+
+
+def _check_containers(state: State, plan: Plan, after: dict[str, tuple[TaskState, int]]) -> None:
+    """An open task cannot become a part of one that an agent is doing, or of one that ended without being done."""
+    for task_id, spec in plan.staged.items():
+        if after[task_id][0] not in tasks.OPEN:
+            continue
+        for parent_id in spec.parents:
+            parent = state.tasks.get(parent_id)
+            if parent is None or (parent_id in after and after[parent_id][0] == "done"):
+                continue
+            if parent.run_id in state.runs:
+                raise _drop(
+                    plan, f"{task_id} cannot be a part of {parent_id}, which an agent is doing: pause that first"
+                )
+            if not parent.is_open:
+                raise _drop(
+                    plan, f"{task_id} cannot be a part of {parent_id}, which is {parent.state}: retry that first"
+                )
 
 
 def _drop(plan: Plan, reason: str) -> Refused:
@@ -211,10 +235,7 @@ def _circles(state: State, plan: Plan) -> list[list[str]]:
     A task needs its dependencies; a container is done only when its parts are; a part cannot start before its
     container is unblocked (the gate, ``name + NUL``), which needs the container's own dependencies.
     """
-    specs = dict(plan.staged)
-    if any(task_id in state.tasks for task_id in plan.staged):
-        specs = {task.task_id: task.spec for task in state.tasks_of(plan.session_id) if task.is_open} | specs
-    live = {task_id: spec for task_id, spec in specs.items() if spec.begin != "done" and task_id not in state.over}
+    live = _reachable(state, plan)
     edges: dict[str, list[str]] = {task_id: list(spec.depends_on) for task_id, spec in live.items()}
     for task_id, spec in live.items():
         for parent_id in spec.parents:
@@ -222,8 +243,21 @@ def _circles(state: State, plan: Plan) -> list[list[str]]:
                 edges[parent_id].append(task_id)
                 edges[task_id].append(parent_id + "\0")
                 edges[parent_id + "\0"] = [*live[parent_id].depends_on, *(p + "\0" for p in live[parent_id].parents)]
-    groups = [sorted({name.rstrip("\0") for name in group}) for group in graph.cycles(edges)]
-    return sorted(groups)
+    groups = {tuple(sorted({name.rstrip("\0") for name in group})) for group in graph.cycles(edges)}
+    return [list(group) for group in sorted(groups)]
+
+
+def _reachable(state: State, plan: Plan) -> dict[str, TaskSpec]:
+    """The plan's tasks and all known ones they wait for, of any session, that are not done when it is in force."""
+    live = {name: spec for name, spec in plan.staged.items() if not _will_be_done(state, name, spec)}
+    look = list(live)
+    while look:
+        name = look.pop()
+        for other in (*live[name].depends_on, *live[name].parents, *state.children.get(name, ())):
+            if other in state.tasks and other not in plan.staged and other not in live:
+                live[other] = state.tasks[other].spec
+                look.append(other)
+    return live
 
 
 def _released(plan: Plan, after: dict[str, tuple[TaskState, int]], revised: set[str]) -> list[Event]:
@@ -240,48 +274,55 @@ def _released(plan: Plan, after: dict[str, tuple[TaskState, int]], revised: set[
 
 
 def outlook(state: State, plan: Plan) -> dict[str, tuple[TaskState, int]]:
-    """State and waits of every task the seal touches: the plan's own, and where it rewords known ones, all the open
-    tasks of the session. A task that is done here stays done whatever the file says; one that runs goes on."""
-    scope = dict(plan.staged)
-    if any(task_id in state.tasks or task_id in state.over for task_id in plan.staged):
-        scope = {task.task_id: task.spec for task in state.tasks_of(plan.session_id)} | scope
+    """State and waits of every task the seal touches. A task that is done here stays done whatever the file says; one
+    that runs goes on."""
+    scope = _touched(state, plan)
     done = {name for name, spec in scope.items() if _will_be_done(state, name, spec)}
-    waits: dict[str, int] = {}
-    for name in scope:
-        _count_waits(state, scope, done, name, waits)
+    waits = _count_waits(state, scope, done)
     return {name: (_state_after(state, plan, name, name in done, waits[name]), waits[name]) for name in scope}
+
+
+def _touched(state: State, plan: Plan) -> dict[str, TaskSpec]:
+    """The plan's tasks, and those whose waits change with them: dependents of what it rewords, parts of these."""
+    scope = dict(plan.staged)
+    for name in plan.staged:
+        for other in state.dependents.get(name, ()):
+            if other in state.tasks:
+                scope.setdefault(other, state.tasks[other].spec)
+    look = list(scope)
+    while look:
+        for part in state.children.get(look.pop(), ()):
+            if part in state.tasks and part not in scope:
+                scope[part] = state.tasks[part].spec
+                look.append(part)
+    return scope
 
 
 def _will_be_done(state: State, name: str, spec: TaskSpec) -> bool:
     if name in state.over:
         return True
-    running = name in state.tasks and state.tasks[name].state == "running"
-    return spec.begin == "done" and not running
+    under_way = name in state.tasks and state.tasks[name].run_id in state.runs
+    return spec.begin == "done" and not under_way
 
 
-def _count_waits(state: State, scope: dict[str, TaskSpec], done: set[str], name: str, waits: dict[str, int]) -> None:
-    """Own dependencies that are not done plus parents that wait themselves; parents first, without recursion."""
-    stack = [name]
-    while stack:
-        at = stack[-1]
-        spec = scope[at]
-        if at in waits:
-            stack.pop()
-            continue
-        unknown = [p for p in spec.parents if p in scope and p not in waits and p not in stack]
-        if unknown:
-            stack.extend(unknown)
-            continue
-        own = sum(1 for need in spec.depends_on if need not in done and need not in state.over)
-        above = sum(1 for p in spec.parents if p not in done and _waits(state, p, waits) > 0)
-        waits[at] = own + above
-        stack.pop()
-
-
-def _waits(state: State, name: str, waits: dict[str, int]) -> int:
-    if name in waits:
-        return waits[name]
-    return state.tasks[name].waits if name in state.tasks else 0
+def _count_waits(state: State, scope: dict[str, TaskSpec], done: set[str]) -> dict[str, int]:
+    """Own dependencies that are not done plus parents that wait themselves, from the blocked ones downwards."""
+    waits: dict[str, int] = {}
+    parts: dict[str, list[str]] = {}
+    for name, spec in scope.items():
+        waits[name] = sum(1 for need in spec.depends_on if need not in done and need not in state.over)
+        for parent_id in spec.parents:
+            if parent_id in scope:
+                parts.setdefault(parent_id, []).append(name)
+            elif parent_id in state.tasks and state.tasks[parent_id].waits:
+                waits[name] += 1
+    blocked = [name for name, own in waits.items() if own and name not in done]
+    while blocked:
+        for part in parts.get(blocked.pop(), ()):
+            waits[part] += 1
+            if waits[part] == 1 and part not in done:
+                blocked.append(part)
+    return waits
 
 
 def _state_after(state: State, plan: Plan, name: str, done: bool, waits: int) -> TaskState:
@@ -292,11 +333,11 @@ def _state_after(state: State, plan: Plan, name: str, done: bool, waits: int) ->
     worded = plan.staged.get(name)
     if before is None:
         return "paused" if worded is not None and worded.begin == "paused" else resting
-    if before.state in ("running", "failed", "cancelled", "quarantined"):
+    if before.run_id in state.runs or not before.is_open:
         return before.state
     if worded is not None and worded.begin != before.spec.begin:
         return "paused" if worded.begin == "paused" else resting
-    if before.state in ("paused", "waiting"):
+    if before.state == "paused" or (before.state == "waiting" and not waits):
         return before.state
     return resting
 
@@ -304,6 +345,7 @@ def _state_after(state: State, plan: Plan, name: str, done: bool, waits: int) ->
 def put_in_force(state: State, plan: Plan, seq: int) -> None:
     """Make the staged tasks real. Recomputes what ``plan.released`` told the readers, from the same rule."""
     after = outlook(state, plan)
+    containers = _containers(state, plan)
     for name, spec in plan.staged.items():
         if name in state.over:
             state.over[name] = tasks.Over(state.over[name].runs, tasks.digest(spec))
@@ -311,20 +353,26 @@ def put_in_force(state: State, plan: Plan, seq: int) -> None:
         known = state.tasks.get(name)
         if known is None:
             state.tasks[name] = tasks.Task(name, plan.session_id, spec, seq, spec.priority)
-            tasks.link(state, name, spec)
         else:
-            _unlink(state, known)
+            tasks.unlink(state, known)
             known.spec, known.priority = spec, spec.priority
-            tasks.link(state, name, spec)
+        tasks.link(state, name, spec)
     _enter_states(state, after)
-    _count_children(state, after)
+    for name in containers:
+        if name in state.tasks:
+            _count_parts(state, state.tasks[name])
+    for name in (*after, *containers):
+        if name in state.tasks:
+            state.offer_task(state.tasks[name])
 
 
-def _unlink(state: State, task: tasks.Task) -> None:
-    for need in task.spec.depends_on:
-        state.dependents[need].remove(task.task_id)
-    for parent_id in task.spec.parents:
-        state.children[parent_id].remove(task.task_id)
+def _containers(state: State, plan: Plan) -> dict[str, None]:
+    """Every task that has, or had, a part in the plan."""
+    found: dict[str, None] = {}
+    for name, spec in plan.staged.items():
+        before = state.tasks[name].spec.parents if name in state.tasks else ()
+        found |= dict.fromkeys((*before, *spec.parents))
+    return found
 
 
 def _enter_states(state: State, after: dict[str, tuple[TaskState, int]]) -> None:
@@ -332,29 +380,22 @@ def _enter_states(state: State, after: dict[str, tuple[TaskState, int]]) -> None
         task = state.tasks.get(name)
         if task is None:
             continue
-        if into == "done":
-            state.over[name] = tasks.Over(task.runs, tasks.digest(task.spec))
+        task.waits, task.state = waits, into
+        if into != "waiting":
             state.timers.pop(name, None)
-            del state.tasks[name]
-            continue
-        task.waits = waits
-        task.state = into
-        if into == "ready":
-            state.offer_task(task)
+        if into == "done":
+            tasks.bury(state, task)
 
 
-def _count_children(state: State, after: dict[str, tuple[TaskState, int]]) -> None:
-    """Containers: how many parts, open, failed, done. A container whose parts were all closed before is none."""
-    touched = {parent for name in after if name in state.tasks for parent in state.tasks[name].spec.parents}
-    touched |= {name for name in after if name in state.children}
-    for parent_id in touched:
-        parent = state.tasks.get(parent_id)
-        if parent is None:
-            continue
-        parts = [state.tasks.get(name) for name in state.children.get(parent_id, ())]
-        parent.children = len(parts)
-        parent.open_children = sum(1 for part in parts if part is not None and part.is_open)
-        parent.done_children = sum(1 for part in parts if part is None)
-        parent.failed_children = sum(
-            1 for part in parts if part is not None and part.state in ("failed", "quarantined")
-        )
+def _count_parts(state: State, task: tasks.Task) -> None:
+    """A container whose last open part the plan closes is rolled up; one whose parts were all closed before is none."""
+    had_open = task.open_children > 0
+    parts = [state.tasks.get(name) for name in state.children.get(task.task_id, ())]
+    task.children = len(parts)
+    task.open_children = sum(1 for part in parts if part is not None and part.is_open)
+    task.done_children = sum(1 for part in parts if part is None)
+    task.failed_children = sum(1 for part in parts if part is not None and part.state in ("failed", "quarantined"))
+    if task.open_children:
+        state.to_roll_up.pop(task.task_id, None)
+    elif had_open and parts and task.is_open:
+        state.to_roll_up[task.task_id] = None

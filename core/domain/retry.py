@@ -7,7 +7,7 @@ from typing import Literal
 
 from core.domain.words import Policy
 
-After = Literal["ready", "waiting", "failed", "quarantined", "paused", "cancelled"]
+After = Literal["ready", "blocked", "waiting", "failed", "quarantined", "paused", "cancelled"]
 
 LOSSES = 3  # workers a task may take down before it is quarantined
 
@@ -41,3 +41,8 @@ def after_loss(losses: int, rules: int) -> After:
     if losses >= LOSSES:
         return "quarantined"
     return "waiting" if rules >= 2 else "ready"
+
+
+def resting(then: After, waits: int) -> After:
+    """``then``, or blocked where a plan gave the task something new to wait for while it was under way."""
+    return "blocked" if waits and then in ("ready", "waiting") else then

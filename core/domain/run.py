@@ -89,7 +89,7 @@ class Succeeded(Fact, frozen=True, tag="run.succeeded"):
 
 
 class Failed(Fact, frozen=True, tag="run.failed"):
-    """``then`` is the task's next state: waiting (until ``retry_at``) or failed."""
+    """``then`` is the task's next state: waiting (until ``retry_at``) or failed, or as for an interrupted run."""
 
     run_id: str
     task_id: str
@@ -107,7 +107,8 @@ class Failed(Fact, frozen=True, tag="run.failed"):
 
 
 class Interrupted(Fact, frozen=True, tag="run.interrupted"):
-    """Stopped so that it can be taken up again; no attempt used. ``then``: ready, or paused when that was the order."""
+    """Stopped so that it can be taken up again; no attempt used. ``then``: ready; paused when that was the order;
+    blocked when a plan has since given the task something to wait for."""
 
     run_id: str
     task_id: str
@@ -200,7 +201,8 @@ def _current(state: State, command: Command) -> Run:
     run = state.runs.get(command.run_id)
     if run is None:
         task_id = command.run_id.rpartition("~")[0]
-        if isinstance(command, Finish) and state.last_run(task_id) == command.run_id:
+        present = worker.is_present(state, command.worker_id, command.epoch)
+        if isinstance(command, Finish) and present and state.last_run(task_id) == command.run_id:
             raise Refused(f"run {command.run_id} is over already", outcome="already_so")
         raise Refused(f"run {command.run_id} is not under way", outcome="fenced")
     if run.worker_id != command.worker_id or run.epoch != command.epoch:
@@ -233,7 +235,7 @@ def _finish(state: State, run: Run, report: Finish, at: int) -> Event:
         case "failed":
             return _failed(state, run, report, at)
         case "interrupted" | "cancelled":
-            return _interrupted(run, report)
+            return _interrupted(state, run, report)
 
 
 def _succeeded(state: State, run: Run, report: Finish) -> Succeeded:
@@ -253,7 +255,7 @@ def _succeeded(state: State, run: Run, report: Finish) -> Succeeded:
     )
 
 
-def _interrupted(run: Run, report: Finish) -> Interrupted:
+def _interrupted(state: State, run: Run, report: Finish) -> Interrupted:
     return Interrupted(
         run_id=run.run_id,
         task_id=run.task_id,
@@ -263,16 +265,16 @@ def _interrupted(run: Run, report: Finish) -> Interrupted:
         usage=report.usage,
         files=report.files,
         duration_ms=report.duration_ms,
-        then="paused" if run.state == "interrupting" else "ready",
+        then="paused" if run.state == "interrupting" else retry.resting("ready", state.tasks[run.task_id].waits),
     )
 
 
 def _failed(state: State, run: Run, command: Finish, at: int) -> Failed:
     task = state.tasks[run.task_id]
     error_class = command.error_class if command.error_class in ERROR_CLASSES else "unknown"
-    then = retry.after_failure(task.spec.policy, task.used + 1, error_class)
+    then = retry.resting(retry.after_failure(task.spec.policy, task.used + 1, error_class), task.waits)
     retry_at = at + retry.backoff_us(task.spec.policy, task.used + 1, run.run_id) if then == "waiting" else 0
-    if run.state == "interrupting" and then == "waiting":
+    if run.state == "interrupting" and then in ("waiting", "blocked"):
         then, retry_at = "paused", 0
     return Failed(
         run_id=run.run_id,

@@ -119,11 +119,12 @@ class Resumed(Fact, frozen=True, tag="task.resumed"):
 
 
 class Retried(Fact, frozen=True, tag="task.retried"):
-    """``reopened``: the containers above it that had ended with it."""
+    """``reopened``: the containers above it that had ended with it, ready again, or ``blocked``."""
 
     task_id: str
     state: Resting
     reopened: list[str] = []
+    blocked: list[str] = []
 
 
 class Reprioritised(Fact, frozen=True, tag="task.reprioritised"):
@@ -318,11 +319,30 @@ def add(state: State, task_id: str, spec: TaskSpec, seq: int, task_state: TaskSt
 
 
 def link(state: State, task_id: str, spec: TaskSpec) -> None:
-    """Enter the task's edges, to what it depends on and to what it is a part of."""
+    """Enter the task's edges, to what it depends on and to what it is a part of. What is done needs none any more."""
     for need in spec.depends_on:
-        state.dependents.setdefault(need, []).append(task_id)
+        if need not in state.over:
+            state.dependents.setdefault(need, []).append(task_id)
     for parent_id in spec.parents:
-        state.children.setdefault(parent_id, []).append(task_id)
+        if parent_id not in state.over:
+            state.children.setdefault(parent_id, []).append(task_id)
+
+
+def unlink(state: State, task: Task) -> None:
+    """Take the task's edges away again, before it is worded anew."""
+    for edges, others in ((state.dependents, task.spec.depends_on), (state.children, task.spec.parents)):
+        for other in others:
+            if other in edges:
+                edges[other].remove(task.task_id)
+
+
+def bury(state: State, task: Task) -> None:
+    """Leave only the tombstone of a task that is done; nobody waits for it any more."""
+    state.over[task.task_id] = Over(task.runs, digest(task.spec))
+    state.to_roll_up.pop(task.task_id, None)
+    state.dependents.pop(task.task_id, None)
+    state.children.pop(task.task_id, None)
+    del state.tasks[task.task_id]
 
 
 def waits_of(state: State, spec: TaskSpec) -> int:
@@ -358,18 +378,15 @@ def _tell_parents(state: State, task: Task, into: TaskState) -> None:
         parent.done_children += into == "done"
         if parent.open_children == 0 and parent.is_open:
             state.to_roll_up[parent_id] = None
-        elif parent.state == "ready":
-            state.offer_task(parent)
 
 
 def _done(state: State, task_id: str, told: int) -> None:
     task = state.tasks[task_id]
     settle(state, task, "done", 0)
-    state.over[task_id] = Over(task.runs, digest(task.spec))
     unblocked = graph.unblocked_by(state, task_id)
     for name, lifted in graph.lifted_by(state, task_id).items():
         state.tasks[name].waits -= lifted
-    del state.tasks[task_id]
+    bury(state, task)
     for name in unblocked:
         settle(state, state.tasks[name], "ready", 0)
     if told < len(unblocked):
@@ -410,6 +427,9 @@ def check_spec(state: State, task_id: str, spec: TaskSpec) -> None:
         raise Refused(f"task {task_id} names a dependency or a parent twice")
     if task_id in spec.depends_on or task_id in spec.parents:
         raise Refused(f"task {task_id} depends on itself")
+    for parent_id in spec.parents:
+        if parent_id.partition("/")[0] != task_id.partition("/")[0]:
+            raise Refused(f"task {task_id} cannot be a part of {parent_id}, which is of another session")
 
 
 def _check_parents(state: State, task_id: str, spec: TaskSpec) -> None:
@@ -417,8 +437,11 @@ def _check_parents(state: State, task_id: str, spec: TaskSpec) -> None:
         parent = state.tasks.get(parent_id)
         if parent is None or not parent.is_open:
             raise Refused(f"task {task_id} cannot be a part of {parent_id}, which is over")
-        if parent.state == "running":
+        if parent.run_id in state.runs:
             raise Refused(f"task {task_id} cannot be a part of {parent_id}, which an agent is doing")
+    circle = graph.waits_for_itself(state, spec.depends_on, spec.parents)
+    if circle:
+        raise Refused(f"task {task_id} would wait for itself: it needs what waits for {circle}, which it is a part of")
 
 
 def _open(state: State, task_id: str, verb: str) -> Task:
@@ -473,13 +496,25 @@ def _retry(state: State, task_id: str, at: int) -> list[Event]:
     task = known(state, task_id)
     if task.is_open:
         raise Refused(f"cannot retry task {task_id}: it is {task.state}", outcome="already_so")
-    if task.children:
-        raise Refused(f"task {task_id} is a container: retry the parts of it that failed")
+    parts = [name for name in state.children.get(task_id, ()) if name in state.tasks]
+    if parts:
+        raise Refused(f"task {task_id} is a container: retry its parts {listed(parts)}")
     if task.run_id in state.runs:
         raise Refused(f"task {task_id} is still being stopped: retry it in a moment")
+    for parent_id in task.spec.parents:
+        if parent_id in state.tasks and state.tasks[parent_id].run_id in state.runs:
+            raise Refused(f"task {task_id} is a part of {parent_id}, which an agent is doing: retry it after that")
     session.open_one(state, task.session_id)
     into: Resting = "blocked" if task.waits else "ready"
-    return [Retried(task_id=task_id, state=into, reopened=_ended_above(state, task))]
+    above = _ended_above(state, task)
+    return [
+        Retried(
+            task_id=task_id,
+            state=into,
+            reopened=above,
+            blocked=[name for name in above if state.tasks[name].waits],
+        )
+    ]
 
 
 def _ended_above(state: State, task: Task) -> list[str]:

@@ -235,6 +235,12 @@ def _present(state: State, worker_id: str, epoch: int) -> Worker:
     return worker
 
 
+def is_present(state: State, worker_id: str, epoch: int) -> bool:
+    """Whether this is the worker's present epoch, and it was not given up."""
+    worker = state.workers.get(worker_id)
+    return worker is not None and worker.epoch == epoch and worker.state in ("live", "draining")
+
+
 def _release(state: State, worker_id: str, at: int, *, lost: bool) -> list[Released]:
     """Every run the worker holds. Lost: it counts towards quarantine; interrupted: the task is simply ready again."""
     worker = state.workers.get(worker_id)
@@ -245,11 +251,11 @@ def _release(state: State, worker_id: str, at: int, *, lost: bool) -> list[Relea
         task = state.tasks.get(run.task_id)
         then: After = "cancelled"
         retry_at = 0
-        if task is not None and run.state in ("assigned", "running"):
-            then = retry.after_loss(task.losses + 1, state.rules) if lost else "ready"
+        if task is not None and task.is_open and run.state in ("assigned", "running"):
+            then = retry.resting(retry.after_loss(task.losses + 1, state.rules) if lost else "ready", task.waits)
             if then == "waiting":
                 retry_at = at + retry.backoff_us(task.spec.policy, task.losses + 1, run.run_id)
-        elif run.state == "interrupting":
+        elif task is not None and task.is_open:
             then = "paused"
         out.append(
             Released(
