@@ -14,7 +14,7 @@ from core.domain.state import State, restore, snapshot
 from core.domain.system import NEWEST_RULES, Begin
 from core.domain.words import Fact, Order, Policy, Usage
 from core.ledger import Stored
-from tests.domain import laws
+from tests.domain import laws, reader
 
 NOON = 1_800_000_000_000_000  # when every story begins, in microseconds
 SECOND = 1_000_000
@@ -29,11 +29,14 @@ def given(*orders: Order, rules: int = NEWEST_RULES) -> History:
 class History:
     """What was decided so far. ``facts`` are all of it, in order; ``last`` those of the last order."""
 
-    def __init__(self, state: State, now: int, log: tuple[Recorded, ...] = (), last: int = 0) -> None:
+    def __init__(
+        self, state: State, now: int, log: tuple[Recorded, ...] = (), last: int = 0, told: reader.States | None = None
+    ) -> None:
         self.state = state
         self.now = now
         self.log = log
         self._last = last
+        self._told = told or {}
 
     @property
     def last(self) -> list[Fact]:
@@ -52,7 +55,7 @@ class History:
 
     def wait(self, seconds: float) -> History:
         """The same history, later."""
-        return History(self.state, self.now + int(seconds * SECOND), self.log, self._last)
+        return History(self.state, self.now + int(seconds * SECOND), self.log, self._last, self._told)
 
     def when(self, order: Order, **envelope_fields: object) -> list[Fact]:
         """The facts the order would make, in order."""
@@ -80,7 +83,11 @@ class History:
         laws.folding_gives_the_same(self.state, recorded, state)
         laws.only_what_the_rule_allows_is_given_out(self.state, recorded)
         laws.sound(state)
-        return History(state, now, (*self.log, *recorded), len(self.log))
+        told = dict(self._told)
+        for each in recorded:
+            reader.read(told, each.fact)
+        laws.the_log_tells(state, told)
+        return History(state, now, (*self.log, *recorded), len(self.log), told)
 
     def state_of(self, task_id: str) -> str:
         """The task's state; ``done`` when only its tombstone is left."""

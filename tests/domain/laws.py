@@ -90,6 +90,13 @@ def conditions(state: State, task_id: str) -> list[schedule.Condition]:
     return schedule.why(seen, agents, state.at)
 
 
+def the_log_tells(state: State, told: dict[str, str]) -> None:
+    """Whoever knows the facts alone takes every task to be in the state the core has it in."""
+    known = {task.task_id: task.state for task in state.tasks.values()} | dict.fromkeys(state.over, "done")
+    wrong = {name: (known.get(name), told.get(name)) for name in {*known, *told} if known.get(name) != told.get(name)}
+    assert state.pending or not wrong, f"(in the core, as told): {wrong}"
+
+
 def book(state: State) -> Book:
     """The stored part of the state, to compare."""
     return Book(**{name: getattr(state, name) for name in Book.__struct_fields__})
@@ -117,6 +124,20 @@ def _counts(state: State) -> Iterator[str]:
         yield f"timers are {state.timers}"
     if set(state.tasks) & set(state.over):
         yield "a task is both open and done"
+    yield from _edges(state)
+
+
+def _edges(state: State) -> Iterator[str]:
+    """Who waits for a task and who is a part of it stand beside it as long as it is not done. Parts stay on, done."""
+    for told, field in ((state.dependents, "depends_on"), (state.children, "parents")):
+        found: dict[str, list[str]] = {}
+        for task in state.tasks.values():
+            for other in getattr(task.spec, field):
+                found.setdefault(other, []).append(task.task_id)
+        open_edges = {name: sorted(o for o in others if o in state.tasks) for name, others in told.items()}
+        wanted = {name: sorted(others) for name, others in found.items() if name not in state.over}
+        if {name: others for name, others in open_edges.items() if others} != wanted:
+            yield f"{field} are not what the tasks say"
 
 
 def _left_over(state: State) -> Iterator[str]:
