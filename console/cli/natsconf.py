@@ -37,6 +37,7 @@ PERMISSIONS: dict[Role, dict[str, Any]] = {
             "allow": [
                 "cmd.run.*.*",
                 "cmd.worker.*.register",
+                "cmd.worker.*.drain",
                 "cmd.worker.*.leave",
                 "obs.>",
                 "out.>",
