@@ -1,0 +1,99 @@
+"""The one interface between a worker and whatever does the work: start, events, send, interrupt, stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from core.clock import Clock
+from core.domain.words import Policy, Usage
+from core.observation import Kind
+from workers.pools import Pool
+from workers.process import Processes
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One run, as its agent needs to know it."""
+
+    run_id: str
+    task_id: str
+    agent_id: str
+    attempt: int
+    title: str
+    prompt: str = ""
+    command: str = ""
+    files: list[str] = []
+    policy: Policy = Policy()
+    pool: Pool
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened in a run, worth looking at later. Fields as in ``core.observation.Observation``;
+    ``percent`` where the agent can tell; ``usage`` totals so far."""
+
+    kind: Kind
+    name: str = ""
+    says: str = ""
+    ref: str = ""
+    failed: bool = False
+    usage: Usage | None = None
+    percent: int | None = None
+    data: dict[str, Any] = {}
+
+
+class Output(msgspec.Struct, frozen=True):
+    """Bytes from the agent's terminal, as they came."""
+
+    stream: Literal["stdout", "stderr"]
+    data: bytes
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How the run ended, as far as the agent can tell; its processes are gone."""
+
+    result: Literal["succeeded", "failed", "interrupted"]
+    error_class: str = ""
+    error: str = ""
+    exit_code: int | None = None
+    summary: str = ""
+    checks: list[str] = []
+
+
+Happening = Seen | Output | Ended
+
+
+class Unfit(Exception):
+    """The job cannot be done by this adapter as it stands, now or ever: it fails with the class ``invalid``."""
+
+
+class Means(msgspec.Struct, frozen=True):
+    """What a worker lends its adapters."""
+
+    clock: Clock
+    processes: Processes
+
+
+class Adapter(Protocol):
+    """Does one job, once. Made by ``workers.adapters.adapter_for``."""
+
+    async def start(self) -> None:
+        """Begin; ``Unfit`` when the job makes no sense here."""
+        ...
+
+    def events(self) -> AsyncIterator[Happening]:
+        """What happens, as it happens; the last one is ``Ended``. Asked for once, after ``start``."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """A word from the operator; ``Unfit`` where nobody listens."""
+        ...
+
+    async def interrupt(self) -> None:
+        """Stop so that the work can be taken up again. ``events`` ends soon after, in ``interrupted``."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop now. When this returns nothing of it is left running; ``events`` ends."""
+        ...

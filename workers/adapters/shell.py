@@ -1,0 +1,88 @@
+"""The task's command, by ``/bin/sh``, in a process tree of its own."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from workers.adapters.adapter import Ended, Happening, Job, Means, Output, Seen, Unfit
+from workers.process import CannotStart, Exit, Tree
+
+SHELL = "/bin/sh"
+POLITE_S = 1.5  # from SIGTERM to SIGKILL, when interrupted
+
+
+class Shell:
+    """Exit code 0: succeeded; any other: failed as ``exit``; by a signal: ``crash``; its time limit: ``timeout``."""
+
+    def __init__(self, job: Job, means: Means) -> None:
+        self._job = job
+        self._processes = means.processes
+        self._tree: Tree | None = None
+        self._told = False
+
+    async def start(self) -> None:
+        job = self._job
+        if not job.command.strip():
+            raise Unfit(
+                f"task {job.task_id} has no command and a shell agent can do nothing else: give it one (--command), "
+                "or have it done by another kind of agent (needs)"
+            )
+        folder = _absolute(job.pool.folder)
+        try:
+            self._tree = await self._processes.start(
+                job.run_id,
+                [SHELL, "-c", job.command],
+                folder=folder,
+                env=job.pool.env,
+                time_limit_s=job.policy.time_limit_s,
+            )
+        except CannotStart as error:
+            raise Unfit(f"the command of task {job.task_id} cannot be started: {error}") from error
+        if self._told:
+            self._tree.kill()  # told to stop while it was starting
+
+    async def events(self) -> AsyncIterator[Happening]:
+        assert self._tree is not None
+        async for stream, piece in self._tree.output():
+            yield Output("stderr" if stream == "stderr" else "stdout", piece)
+        exit_ = await self._tree.over
+        if exit_.strays:
+            says = f"{exit_.strays} processes it had left running were killed"
+            yield Seen(kind="note", name="strays", says=says, data={"strays": exit_.strays})
+        yield self._ended(exit_)
+
+    async def send(self, text: str) -> None:
+        raise Unfit(f"a command listens to nobody; {text[:40]!r} was not sent")
+
+    async def interrupt(self) -> None:
+        self._told = True
+        if self._tree is not None:
+            self._tree.terminate(kill_after_s=POLITE_S)
+
+    async def stop(self) -> None:
+        self._told = True
+        if self._tree is not None:
+            self._tree.kill()
+            await self._tree.over
+
+    def _ended(self, exit_: Exit) -> Ended:
+        if exit_.why == "limit":
+            says = f"not done within its time limit of {self._job.policy.time_limit_s:g} s; its processes were killed"
+            return Ended(result="failed", error_class="timeout", error=says)
+        if self._told or exit_.why in ("told", "orphaned", "lease"):
+            return Ended(result="interrupted", exit_code=exit_.code if exit_.code >= 0 else None)
+        if exit_.why == "keeper":
+            return Ended(result="failed", error_class="crash", error="its keeper was killed, and it with it")
+        if exit_.signal:
+            name = signal.Signals(exit_.signal).name if exit_.signal in set(signal.Signals) else str(exit_.signal)
+            return Ended(result="failed", error_class="crash", error=f"the command was ended by {name}")
+        if exit_.code:
+            says = f"the command exited {exit_.code}"
+            return Ended(result="failed", error_class="exit", error=says, exit_code=exit_.code)
+        return Ended(result="succeeded", exit_code=0)
+
+
+def _absolute(folder: str) -> Path:
+    return Path(folder or ".").expanduser().absolute()

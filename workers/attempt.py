@@ -1,0 +1,153 @@
+"""One run, from its order to its report."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Literal
+
+from core.domain.run import Finish
+from core.domain.words import Usage
+from core.observation import Observation, encode_observation
+from workers.adapters.adapter import Adapter, Ended, Job, Means, Output, Seen, Unfit
+from workers.observe import Redactor, cut
+from workers.outbox import Outbox
+from workers.output import OutputLog
+from workers.within import within
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 5.0  # after an order to end, everything of the run is gone by then
+MAX_FILES = 500
+
+Verdict = Literal["cancelled", "interrupted", "timeout", "abandoned"]
+
+
+class Attempt:
+    """Drives one adapter, notes what happens and how it ended. ``over`` is done when nothing of it runs any more."""
+
+    def __init__(
+        self, job: Job, adapter: Adapter, means: Means, *, seen: Outbox, output: OutputLog, redact: Redactor
+    ) -> None:
+        self.job = job
+        self.began = means.clock.monotonic()
+        self.started = False  # whether ``run.start`` was reported
+        self.changed = False  # whether there is progress that was not reported
+        self.step = ""
+        self.percent: int | None = None
+        self.usage = Usage()
+        self.verdict: Verdict | None = None
+        self.ended: Ended | None = None
+        self._adapter = adapter
+        self._clock = means.clock
+        self._seen = seen
+        self._output = output
+        self._redact = redact
+        self._files: dict[str, None] = {}
+        self._n = 0
+        self._working = asyncio.ensure_future(self._work())
+        self._endings: set[asyncio.Future[None]] = set()
+        self.over: asyncio.Future[None] = asyncio.ensure_future(self._watch())
+
+    @property
+    def files(self) -> list[str]:
+        return list(self._files)
+
+    def end(self, verdict: Verdict) -> None:
+        """Bring it down, for this reason. A later reason takes the place of an earlier one but for ``abandoned``."""
+        if self.verdict != "abandoned":
+            self.verdict = verdict
+        gently = verdict == "interrupted"
+        if not self._endings or not gently:
+            self._endings.add(asyncio.ensure_future(self._bring_down(gently=gently)))
+
+    def finish(self, worker_id: str, epoch: int) -> Finish:
+        """The report of how it ended; call when ``over``."""
+        ended = self.ended or Ended(result="failed", error_class="unknown", error="it ended without saying how")
+        duration_ms = round((self._clock.monotonic() - self.began) * 1000)
+        result: Literal["succeeded", "failed", "interrupted", "cancelled"] = ended.result
+        error_class, error = ended.error_class, ended.error
+        if result != "succeeded" and self.verdict in ("cancelled", "interrupted"):
+            result = self.verdict
+        elif result != "succeeded" and self.verdict == "timeout":
+            result, error_class = "failed", "timeout"
+            error = f"not done within its time limit of {self.job.policy.time_limit_s:g} s"
+        return Finish(
+            run_id=self.job.run_id,
+            worker_id=worker_id,
+            epoch=epoch,
+            result=result,
+            error_class=error_class,
+            error=cut(self._redact.text(error), 3_900),
+            exit_code=ended.exit_code,
+            summary=cut(self._redact.text(ended.summary), 20_000),
+            checks=[cut(self._redact.text(check), 490) for check in ended.checks[:50]],
+            usage=self.usage,
+            files=self.files,
+            duration_ms=duration_ms,
+        )
+
+    async def _work(self) -> None:
+        try:
+            await self._adapter.start()
+            async for happening in self._adapter.events():
+                match happening:
+                    case Output():
+                        await self._output.write(happening.stream, happening.data)
+                    case Seen():
+                        self._note(happening)
+                    case Ended():
+                        self.ended = happening
+        except Unfit as error:
+            self.ended = Ended(result="failed", error_class="invalid", error=str(error))
+        except Exception as error:  # noqa: BLE001 - an agent may break in any way; its run fails and the worker lives on
+            log.warning("agent broke run_id=%s agent_id=%s: %r", self.job.run_id, self.job.agent_id, error)
+            says = f"{type(error).__name__}: {error}"
+            self.ended = Ended(result="failed", error_class="crash", error=says)
+            self._note(Seen(kind="error", says=says, failed=True))
+
+    async def _watch(self) -> None:
+        await asyncio.wait({self._working})
+        if self._endings:
+            await asyncio.wait(self._endings)
+        self._output.close()
+
+    async def _bring_down(self, *, gently: bool) -> None:
+        adapter = self._adapter
+        try:
+            await within(self._clock, STOP_WITHIN_S / 2, adapter.interrupt() if gently else adapter.stop())
+            await within(self._clock, STOP_WITHIN_S / 2, asyncio.shield(self._working))
+        except TimeoutError:
+            await adapter.stop()
+            self._working.cancel()
+            log.warning("agent did not end by itself run_id=%s agent_id=%s", self.job.run_id, self.job.agent_id)
+
+    def _note(self, seen: Seen) -> None:
+        if seen.usage is not None and seen.usage != self.usage:
+            self.usage = seen.usage
+            self.changed = True
+        if seen.kind == "file" and seen.name not in self._files and len(self._files) < MAX_FILES:
+            self._files[cut(seen.name, 900)] = None
+            self.changed = True
+        if seen.kind == "step":
+            self.step = cut(self._redact.text(seen.says or seen.name), 490)
+            self.changed = True
+        if seen.percent is not None:
+            self.percent = min(max(seen.percent, 0), 100)
+            self.changed = True
+        self._n += 1
+        observation = Observation(
+            run_id=self.job.run_id,
+            n=self._n,
+            at=self._clock.now_us(),
+            kind=seen.kind,
+            name=cut(self._redact.text(seen.name), 1_000),
+            says=cut(self._redact.text(seen.says), 4_000),
+            ref=seen.ref[:200],
+            failed=seen.failed,
+            usage=seen.usage,
+            data=self._redact.data(seen.data),
+        )
+        self._seen.put(encode_observation(observation))
+
+

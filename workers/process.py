@@ -1,0 +1,277 @@
+"""Process trees: start one, stream it, end it, prove it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from asyncio import StreamReader, StreamWriter
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from core.clock import Clock
+from core.settings import inherited
+from workers import keeper
+from workers.journal import Entry, Journal, alive
+from workers.within import within
+
+log = logging.getLogger(__name__)
+
+KEEPER = [sys.executable, "-I", "-S", keeper.__file__]
+RUN_MARK, BOOT_MARK = "SWITCHTOWER_RUN_ID", "SWITCHTOWER_BOOT_ID"
+# What a process needs to find its programs, its home and its language; nothing that opens a door.
+ENVIRONMENT = (
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "TMPDIR",
+)  # fmt: skip
+READ_BYTES = 64 << 10
+START_WITHIN_S = 10.0
+GONE_WITHIN_S = keeper.GIVE_UP_S + 2.0
+
+
+class CannotStart(Exception):
+    """The program, or the folder it was to run in, cannot be used."""
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """How a tree ended: the agent's exit code (-1: by ``signal``), why (see ``keeper``), how many others were killed.
+    """
+
+    code: int
+    signal: int
+    why: str
+    strays: int
+
+
+class Processes:
+    """All process trees of one worker."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self.boot_id = ""
+        self._journal = journal
+        self._clock = clock
+        self._trees: dict[str, Tree] = {}
+        self._lease_until = float("inf")
+
+    def __len__(self) -> int:
+        return len(self._trees)
+
+    async def start(
+        self, run_id: str, argv: Sequence[str], *, folder: Path, env: Sequence[str] = (), time_limit_s: float
+    ) -> Tree:
+        """Start ``argv`` in a tree of its own; ``CannotStart`` says why not. ``env``: more variables it may see."""
+        if any("\0" in each for each in argv):
+            raise CannotStart("its command holds a NUL byte, which no program can be given")
+        seen = {**inherited((*ENVIRONMENT, *env)), RUN_MARK: run_id, BOOT_MARK: self.boot_id}
+        tree = Tree(run_id, self._clock)
+        self._trees[run_id] = tree
+        try:
+            await tree.spawn(seen)
+            entry = Entry(
+                run_id=run_id, boot_id=self.boot_id, keeper_pid=tree.keeper, keeper_start=keeper.start_time(tree.keeper)
+            )
+            self._journal.write(entry)
+            await tree.begin(argv, folder, time_limit_s=time_limit_s, lease_s=self._lease_left_s)
+            self._journal.write(msgspec.structs.replace(entry, pgid=tree.pid, pgid_start=tree.pid_start))
+        except BaseException:
+            tree.kill()
+            self._forget(run_id)
+            raise
+        tree.over.add_done_callback(lambda _: self._over(tree))
+        return tree
+
+    def lease(self, until: float) -> None:
+        """Let every tree live until then, by the monotonic clock: each ends by itself when it hears nothing of us."""
+        self._lease_until = until
+        for tree in self._trees.values():
+            tree.lease(self._lease_left_s)
+
+    @property
+    def _lease_left_s(self) -> float:
+        return max(0.0, self._lease_until - self._clock.monotonic())
+
+    def kill_all(self) -> None:
+        """Kill every tree now; ``gone`` waits for it."""
+        for tree in self._trees.values():
+            tree.kill()
+
+    async def gone(self) -> bool:
+        """Wait until no tree is left; False when one hangs in the kernel."""
+        trees = list(self._trees.values())
+        try:
+            for tree in trees:
+                await within(self._clock, GONE_WITHIN_S, asyncio.shield(tree.over))
+        except TimeoutError:
+            return False
+        return True
+
+    async def reap_leftovers(self) -> int:
+        """End what an earlier process of this worker left running, before registering; how many processes that were."""
+        ended = 0
+        for entry in list(self._journal.entries()):
+            if entry.run_id in self._trees:
+                continue
+            ended += await self._reap(entry)
+            self._journal.remove(entry.run_id)
+        return ended
+
+    async def _reap(self, entry: Entry) -> int:
+        """The keeper knows its tree best and is given time to clear it; then we go by the marks ourselves."""
+        ended = 0
+        if alive(entry.keeper_pid, entry.keeper_start):
+            keeper.send(entry.keeper_pid, signal.SIGTERM)
+            for _ in range(100):
+                if not alive(entry.keeper_pid, entry.keeper_start):
+                    break
+                await self._clock.sleep(0.01)
+            ended += 1
+        for _ in range(200):
+            left = leftovers(entry)
+            if not left:
+                break
+            for pid in left:
+                keeper.send(pid, signal.SIGKILL)
+            ended += len(left)
+            await self._clock.sleep(0.005)
+        if ended:
+            log.warning("ended leftovers run_id=%s processes=%d", entry.run_id, ended)
+        return ended
+
+    def _over(self, tree: Tree) -> None:
+        if tree.over.cancelled() or tree.over.exception() is not None or tree.over.result().why == "keeper":
+            # The keeper was killed and its tree may live on: the journal's entry names it.
+            task = asyncio.ensure_future(self._sweep(tree.run_id))
+            self._sweeping = task
+            return
+        self._forget(tree.run_id)
+
+    async def _sweep(self, run_id: str) -> None:
+        for entry in self._journal.entries():
+            if entry.run_id == run_id:
+                await self._reap(entry)
+        self._forget(run_id)
+
+    def _forget(self, run_id: str) -> None:
+        self._trees.pop(run_id, None)
+        self._journal.remove(run_id)
+
+
+class Tree:
+    """One agent's process tree, and our line to its keeper. ``over`` is done when all of it is gone."""
+
+    def __init__(self, run_id: str, clock: Clock) -> None:
+        self.run_id = run_id
+        self.keeper = 0
+        self.pid = 0
+        self.pid_start = 0
+        self.over: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._clock = clock
+        self._process: asyncio.subprocess.Process | None = None
+        self._from_keeper: StreamReader | None = None
+        self._to_keeper: StreamWriter | None = None
+
+    async def spawn(self, env: Mapping[str, str]) -> None:
+        """Start the keeper; it waits to be told what to keep."""
+        ours, theirs = socket.socketpair()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *KEEPER,
+                stdin=theirs.fileno(),
+                stdout=PIPE,
+                stderr=PIPE,
+                env=dict(env),
+                start_new_session=True,
+                limit=READ_BYTES,
+            )
+        except OSError as error:
+            ours.close()
+            raise CannotStart(f"no process can be started: {error.strerror}") from error
+        finally:
+            theirs.close()
+        self.keeper = self._process.pid
+        self._from_keeper, self._to_keeper = await asyncio.open_unix_connection(sock=ours)
+
+    async def begin(self, argv: Sequence[str], folder: Path, *, time_limit_s: float, lease_s: float) -> None:
+        """Have the keeper start the agent; ``CannotStart`` when it could not."""
+        assert self._to_keeper is not None
+        assert self._from_keeper is not None
+        fields = [str(os.getpid()), repr(time_limit_s), repr(lease_s), str(folder), *argv]
+        body = os.fsencode("\0".join(fields))
+        self._to_keeper.write(b"%d\n%b" % (len(body), body))
+        line = (await within(self._clock, START_WITHIN_S, self._from_keeper.readline())).decode(errors="replace")
+        word, _, rest = line.strip().partition(" ")
+        if word != "started":
+            raise CannotStart(rest or "its keeper died at the start")
+        pid, start = rest.split()
+        self.pid, self.pid_start = int(pid), int(start)
+        self._watching = asyncio.ensure_future(self._watch())
+
+    async def output(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Pieces of stdout and stderr as they come, until both are closed, which is when the tree is gone."""
+        assert self._process is not None
+        readers = {"stdout": self._process.stdout, "stderr": self._process.stderr}
+        reading = {name: asyncio.ensure_future(reader.read(READ_BYTES)) for name, reader in readers.items() if reader}
+        try:
+            while reading:
+                await asyncio.wait(reading.values(), return_when=asyncio.FIRST_COMPLETED)
+                for name in [name for name, read in reading.items() if read.done()]:
+                    piece = reading.pop(name).result()
+                    if piece:
+                        yield name, piece
+                        reading[name] = asyncio.ensure_future(readers[name].read(READ_BYTES))  # type: ignore[union-attr]
+        finally:
+            for read in reading.values():
+                read.cancel()
+
+    def terminate(self, *, kill_after_s: float) -> None:
+        """Ask it to end; whatever is left after ``kill_after_s`` is killed."""
+        self._tell(f"term {kill_after_s}\n")
+
+    def kill(self) -> None:
+        """Kill all of it."""
+        self._tell("kill\n")
+
+    def lease(self, left_s: float) -> None:
+        self._tell(f"lease {left_s}\n")
+
+    async def _watch(self) -> None:
+        """Until the keeper has said how it ended, or died without a word."""
+        assert self._from_keeper is not None
+        assert self._process is not None
+        try:
+            line = (await self._from_keeper.readline()).decode(errors="replace").split()
+        except ConnectionError:
+            line = []
+        await self._process.wait()
+        if self._to_keeper is not None:
+            self._to_keeper.close()
+        if line and line[0] == "over":
+            self.over.set_result(Exit(int(line[1]), int(line[2]), line[3], int(line[4])))
+        else:
+            log.error("keeper died run_id=%s pid=%d code=%s", self.run_id, self.keeper, self._process.returncode)
+            self.over.set_result(Exit(-1, signal.SIGKILL, "keeper", 0))
+
+    def _tell(self, order: str) -> None:
+        if self._to_keeper is not None and not self._to_keeper.is_closing():
+            self._to_keeper.write(order.encode())
+
+
+def leftovers(entry: Entry) -> set[int]:
+    """Processes of the run that still live: its group's leader, and all that carry its marks in their environment."""
+    found = {entry.pgid} if alive(entry.pgid, entry.pgid_start) else set()
+    marks = {f"{RUN_MARK}={entry.run_id}".encode(), f"{BOOT_MARK}={entry.boot_id}".encode()}
+    for path in Path("/proc").iterdir():
+        if not path.name.isdecimal():
+            continue
+        try:
+            environment = (path / "environ").read_bytes()
+        except OSError:
+            continue  # gone, or another user's
+        if marks <= set(environment.split(b"\0")) and keeper.state_of(int(path.name))[0] not in ("Z", "X", ""):
+            found.add(int(path.name))
+    return found

@@ -1,0 +1,294 @@
+"""One epoch of a worker: orders come in from its inbox, runs go on under its lease, reports go out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from asyncio import Future
+from collections import deque
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Literal
+
+from core.clock import Clock
+from core.domain import run, worker
+from core.domain.words import token
+from core.door import Door
+from core.envelope import decode_fact
+from core.ledger import Ledger, LedgerError
+from workers.adapters import adapter_for
+from workers.adapters.adapter import Ended, Job, Means
+from workers.attempt import Attempt
+from workers.lease import Lease
+from workers.observe import Redactor
+from workers.outbox import Outbox
+from workers.output import OutputLog
+from workers.pools import Pool
+from workers.process import Processes
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.05
+SHORT_S = 0.05  # a run over before this is reported by its finish alone
+PROGRESS_EVERY_S = 1.0  # for one run; all runs of a worker together report PROGRESS_RATE times a second at most
+PROGRESS_RATE = 200
+LATE_S = 1.0  # the keeper enforces a time limit; what has none is stopped so much later
+SAY_AGAIN_S = 1.0
+
+End = Literal["drained", "lease", "fenced"]
+Result = Literal["succeeded", "failed", "interrupted", "cancelled"]
+
+
+class Shift:
+    """From one ``worker.registered`` on. ``over`` tells why it ended: drained (asked to, and nothing runs any more),
+    lease (no beat was acknowledged in time) or fenced (the log says that this epoch is over)."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        epoch: int,
+        *,
+        ledger: Ledger,
+        door: Door,
+        clock: Clock,
+        processes: Processes,
+        pools: dict[str, Pool],
+        sights: Outbox,
+        output: Outbox,
+        redact: Redactor,
+        lease: Lease,
+    ) -> None:
+        self.worker_id, self.epoch = worker_id, epoch
+        self.over: Future[End] = asyncio.get_running_loop().create_future()
+        self.draining = False
+        self._ledger, self._door, self._clock = ledger, door, clock
+        self._means = Means(clock=clock, processes=processes)
+        self._pools = pools  # by agent id
+        self._sights, self._output = sights, output
+        self._redact = redact
+        self._lease = lease
+        self._runs: dict[str, Attempt] = {}
+        self._to_start: deque[Attempt] = deque()  # in the order in which they began
+        self._progress_at = 0.0
+        self._some = asyncio.Event()
+
+    @property
+    def busy(self) -> int:
+        """Runs under way."""
+        return len(self._runs)
+
+    async def work(self) -> End:
+        """Work until it is over; then nothing of it runs any more."""
+        helpers = [asyncio.ensure_future(each) for each in (self._hear(), self._tick(), self._watch_lease())]
+        try:
+            either: set[Future[Any]] = {self.over, *helpers}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            for helper in helpers:
+                if helper.done():
+                    helper.result()  # a gap in the log, or a defect: it ends the worker
+            return await self.over
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self.abandon()
+
+    def drain(self) -> None:
+        """Take what still comes, finish it all, then be over."""
+        self.draining = True
+        self._rest()
+
+    async def interrupt_all(self) -> None:
+        """End every run so that it can be taken up again, and report it."""
+        for attempt in list(self._runs.values()):
+            attempt.end("interrupted")
+        while self._runs:
+            await asyncio.wait({attempt.over for attempt in self._runs.values()})
+            await asyncio.sleep(0)
+
+    async def abandon(self) -> None:
+        """Kill all that runs, at once and without a report: it is no longer ours to report on."""
+        self._means.processes.kill_all()
+        left = list(self._runs.values())
+        self._runs.clear()
+        for attempt in left:
+            attempt.end("abandoned")
+        if left:
+            log.warning("abandoned worker_id=%s epoch=%d runs=%d", self.worker_id, self.epoch, len(left))
+            await asyncio.wait({attempt.over for attempt in left})
+
+    # -- orders ---------------------------------------------------------------------------------------------------
+
+    async def _hear(self) -> None:
+        inbox = f"evt.worker.{token(self.worker_id)}.>"
+        async with aclosing(self._ledger.follow("EVENTS", after=self.epoch, subjects=[inbox])) as news:
+            async for stored in news:
+                for each in stored:
+                    self._obey(decode_fact(each.data).fact)
+                    if self.over.done():
+                        return
+
+    def _obey(self, order: object) -> None:
+        match order:
+            case worker.Registered():
+                self._end("fenced", f"another process registered as {order.worker_id!r} (host {order.host!r})")
+            case worker.Lost(epoch=self.epoch):
+                self._end("fenced", "the core lost this worker: it saw no beat for too long")
+            case worker.Left(epoch=self.epoch):
+                self._end("fenced", "the log says that this worker has left")
+            case worker.Draining(epoch=self.epoch):
+                log.info("drains worker_id=%s runs=%d reason=%s", self.worker_id, self.busy, order.reason or "none")
+                self.drain()
+            case worker.Assigned(epoch=self.epoch):
+                self._assigned(order)
+            case worker.CancelOrdered(epoch=self.epoch):
+                self._stop(order.run_id, "cancelled")
+            case worker.InterruptOrdered(epoch=self.epoch):
+                self._stop(order.run_id, "interrupted")
+            case _:
+                pass  # a refusal, or a fact about an earlier epoch
+
+    def _end(self, why: End, says: str) -> None:
+        if not self.over.done():
+            level = logging.INFO if why == "drained" else logging.WARNING
+            log.log(level, "%s worker_id=%s epoch=%d: %s", why, self.worker_id, self.epoch, says)
+            self.over.set_result(why)
+
+    def _assigned(self, order: worker.Assigned) -> None:
+        pool = self._pools.get(order.agent_id)
+        if pool is None:
+            says = f"worker {self.worker_id!r} has no agent {order.agent_id!r}"
+            self._report(self._finished(order.run_id, "failed", error_class="unsupported", error=says))
+        elif pool.adapter == "noop":
+            # Over before anything could be said of it: no task, no start, one report.
+            self._report(self._finished(order.run_id, "succeeded"))
+        elif order.run_id not in self._runs:
+            self._begin(order, pool)
+
+    def _begin(self, order: worker.Assigned, pool: Pool) -> None:
+        job = Job(
+            run_id=order.run_id,
+            task_id=order.task_id,
+            agent_id=order.agent_id,
+            attempt=order.attempt,
+            title=order.title,
+            prompt=order.prompt,
+            command=order.command,
+            files=order.files,
+            policy=order.policy,
+            pool=pool,
+        )
+        attempt = Attempt(
+            job,
+            adapter_for(job, self._means),
+            self._means,
+            seen=self._sights,
+            output=OutputLog(job.run_id, self._output, self._clock, self._redact, cap_bytes=pool.output_cap_bytes),
+            redact=self._redact,
+        )
+        self._runs[job.run_id] = attempt
+        self._to_start.append(attempt)
+        attempt.over.add_done_callback(lambda _: self._ended(attempt))
+        self._some.set()
+
+    def _stop(self, run_id: str, verdict: Literal["cancelled", "interrupted"]) -> None:
+        attempt = self._runs.get(run_id)
+        if attempt is not None:
+            attempt.end(verdict)
+            return
+        # Its report and this order crossed, and the report comes first. Said again in case it was refused.
+        self._report(self._finished(run_id, verdict))
+
+    # -- reports --------------------------------------------------------------------------------------------------
+
+    def _ended(self, attempt: Attempt) -> None:
+        if self._runs.pop(attempt.job.run_id, None) is None:
+            return  # abandoned
+        if attempt.over.cancelled() or attempt.over.exception() is not None:
+            attempt.ended = Ended(result="failed", error_class="unknown", error="the worker could not follow it")
+        attempt.started = True
+        self._report(attempt.finish(self.worker_id, self.epoch))
+        self._rest()
+
+    def _rest(self) -> None:
+        if self.draining and not self._runs:
+            self._end("drained", "nothing runs any more")
+
+    def _finished(self, run_id: str, result: Result, *, error_class: str = "", error: str = "") -> run.Finish:
+        """The report on a run that never became an attempt."""
+        return run.Finish(
+            run_id=run_id,
+            worker_id=self.worker_id,
+            epoch=self.epoch,
+            result=result,
+            error_class=error_class,
+            error=error,
+        )
+
+    def _report(self, report: run.Start | run.Progress | run.Finish) -> None:
+        """Say it until the log has it: its id is derived from what it means, so saying it twice does nothing."""
+        name = type(report).__name__.lower()
+        try:
+            stored = self._door.put(report, command_id=f"~{name}/{report.run_id}")
+        except LedgerError as error:
+            self._say_again(report, error)
+        else:
+            stored.add_done_callback(partial(self._stored, report))
+
+    def _stored(self, report: run.Start | run.Progress | run.Finish, stored: Future[int]) -> None:
+        if not stored.cancelled() and (error := stored.exception()) is not None:
+            self._say_again(report, error)
+
+    def _say_again(self, report: run.Start | run.Progress | run.Finish, error: BaseException) -> None:
+        log.warning("report not stored run_id=%s: %s", report.run_id, error)
+        if isinstance(report, run.Finish) and not self.over.done():
+            later = asyncio.ensure_future(self._clock.sleep(SAY_AGAIN_S))
+            later.add_done_callback(lambda _: None if self.over.done() else self._report(report))
+
+    async def _tick(self) -> None:
+        """Starts of runs that turned out not to be short, progress, time limits. Asleep while nothing runs."""
+        while True:
+            await self._some.wait()
+            await self._clock.sleep(TICK_S)
+            now = self._clock.monotonic()
+            self._say_starts(now)
+            self._say_progress(now)
+            self._keep_limits(now)
+            if not self._runs:
+                self._some.clear()
+                self._to_start.clear()
+
+    def _say_starts(self, now: float) -> None:
+        while self._to_start and self._to_start[0].began + SHORT_S <= now:
+            attempt = self._to_start.popleft()
+            if not attempt.started and attempt.job.run_id in self._runs:
+                attempt.started = True
+                self._report(run.Start(run_id=attempt.job.run_id, worker_id=self.worker_id, epoch=self.epoch))
+
+    def _say_progress(self, now: float) -> None:
+        if now < self._progress_at:
+            return
+        changed = [each for each in self._runs.values() if each.changed and each.started and each.verdict is None]
+        self._progress_at = now + max(PROGRESS_EVERY_S, len(changed) / PROGRESS_RATE)
+        for attempt in changed:
+            attempt.changed = False
+            self._report(
+                run.Progress(
+                    run_id=attempt.job.run_id,
+                    worker_id=self.worker_id,
+                    epoch=self.epoch,
+                    step=attempt.step,
+                    percent=attempt.percent,
+                    usage=attempt.usage,
+                    files=attempt.files,
+                )
+            )
+
+    def _keep_limits(self, now: float) -> None:
+        for attempt in self._runs.values():
+            if attempt.verdict is None and attempt.began + attempt.job.policy.time_limit_s + LATE_S <= now:
+                attempt.end("timeout")
+
+    async def _watch_lease(self) -> None:
+        await self._lease.ended()
+        self._end("lease", "no beat was acknowledged in time; all it ran is killed")

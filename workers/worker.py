@@ -1,0 +1,290 @@
+"""A worker's life: register, beat, work, and begin anew whenever its epoch is over; drain and leave when asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from asyncio import Future
+from collections.abc import Sequence
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.clock import Clock
+from core.domain import worker
+from core.domain.words import token
+from core.door import Door
+from core.envelope import Answer, decode_fact
+from core.heartbeat import BEAT_S, MARGIN_S, TTL_S, Beat, beat_key, encode_beat
+from core.ids import new_id
+from core.ledger import Ledger, LedgerError
+from workers.journal import Journal
+from workers.lease import Lease
+from workers.observe import Redactor
+from workers.outbox import Outbox
+from workers.pools import Pool, agents
+from workers.process import Processes
+from workers.shift import End, Shift
+from workers.within import within
+
+log = logging.getLogger(__name__)
+
+TRY_AGAIN_S = 0.5  # between two tries to register
+SAY_SO_EVERY_S = 10.0
+FLUSH_WITHIN_S = 2.0
+STOP_WITHIN_S = 3.0  # for interrupting all that runs, when asked to stop
+
+
+class Heart(Protocol):
+    """The bucket of heartbeats."""
+
+    async def put(self, key: str, value: bytes, *, ttl_s: int | None = None, within_s: float = 5.0) -> int: ...
+
+
+class NotWanted(Exception):
+    """The core will not have this worker; the text is its reason."""
+
+
+class Worker:
+    """Hosts the agents of its pools. ``run`` returns when it was asked to stop and has left."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        pools: Sequence[Pool],
+        *,
+        ledger: Ledger,
+        door: Door,
+        heart: Heart,
+        clock: Clock,
+        journal: Journal,
+        secrets: Sequence[str] = (),
+        replace: bool = False,
+        version: str = "",
+        beat_s: float = BEAT_S,
+        ttl_s: float = TTL_S,
+        margin_s: float = MARGIN_S,
+    ) -> None:
+        self.worker_id = worker_id
+        self.processes = Processes(journal, clock)
+        self.shift: Shift | None = None
+        self._ledger, self._door, self._heart, self._clock = ledger, door, heart, clock
+        self._journal = journal
+        self._specs = [spec for spec, _ in agents(list(pools))]
+        self._pools = {f"{worker_id}/{spec.name}": pool for spec, pool in agents(list(pools))}
+        self._redact = Redactor(secrets)
+        self._replace = replace
+        self._version = version
+        self._beat_s, self._ttl_s, self._margin_s = beat_s, ttl_s, margin_s
+        self._stop: Future[float] = asyncio.get_running_loop().create_future()
+
+    def stop(self, *, drain_s: float) -> None:
+        """Finish what runs, at most ``drain_s`` seconds; then interrupt the rest, and leave."""
+        if not self._stop.done():
+            self._stop.set_result(drain_s)
+
+    async def run(self) -> None:
+        """Register and work until stopped. ``NotWanted`` when the core refuses, ``Gap`` when the log is broken."""
+        self._sights = Outbox(self._ledger, "OBSERVATIONS", self._clock, name=f"{self.worker_id}/{new_id(self._clock)}")
+        self._output = Outbox(self._ledger, "OUTPUT", self._clock, name=self.worker_id)
+        posting = [asyncio.ensure_future(box.run()) for box in (self._sights, self._output)]
+        try:
+            while not self._stop.done():
+                await self._one_epoch()
+        finally:
+            self.processes.kill_all()
+            await self.processes.gone()
+            for post in posting:
+                post.cancel()
+            await asyncio.gather(*posting, return_exceptions=True)
+
+    # -- one epoch ------------------------------------------------------------------------------------------------
+
+    async def _one_epoch(self) -> None:
+        boot_id = new_id(self._clock)
+        self.processes.boot_id = boot_id
+        await self.processes.reap_leftovers()
+        registering = asyncio.ensure_future(self._registered(boot_id))
+        await _first(registering, self._stop)
+        if not registering.done():
+            registering.cancel()
+            await asyncio.wait({registering})
+            return
+        epoch = registering.result()
+        lease = await self._first_beat(boot_id, epoch)
+        if lease is None:
+            return
+        self.shift = shift = Shift(
+            self.worker_id,
+            epoch,
+            ledger=self._ledger,
+            door=self._door,
+            clock=self._clock,
+            processes=self.processes,
+            pools=self._pools,
+            sights=self._sights,
+            output=self._output,
+            redact=self._redact,
+            lease=lease,
+        )
+        log.info("works worker_id=%s epoch=%d agents=%d", self.worker_id, epoch, len(self._pools))
+        beating = asyncio.ensure_future(self._beat(boot_id, shift, lease))
+        working = asyncio.ensure_future(shift.work())
+        try:
+            await _first(working, self._stop)
+            if not working.done():
+                await self._wind_up(shift, working, self._stop.result())
+            why = await working
+        finally:
+            beating.cancel()
+            working.cancel()
+            await asyncio.gather(beating, working, return_exceptions=True)
+            self.shift = None
+        await self._close(epoch, why)
+
+    async def _wind_up(self, shift: Shift, working: Future[End], drain_s: float) -> None:
+        """Asked to stop: nothing new, time for what runs, then interrupt it."""
+        drain = worker.Drain(worker_id=self.worker_id, reason="its process was asked to stop")
+        ordering = asyncio.ensure_future(self._try_order(drain, f"~drain/{self.worker_id}/{shift.epoch}"))
+        shift.drain()
+        with suppress(TimeoutError):
+            await within(self._clock, drain_s, asyncio.shield(working))
+        if not working.done():
+            with suppress(TimeoutError):
+                await within(self._clock, STOP_WITHIN_S, shift.interrupt_all())
+            with suppress(TimeoutError):
+                await within(self._clock, 0.5, asyncio.shield(working))
+        if not working.done():
+            working.cancel()
+        ordering.cancel()
+
+    async def _close(self, epoch: int, why: End) -> None:
+        """What was said is stored before anything else; whoever drained says good-bye and is done."""
+        for saying in (self._door.flush(), self._sights.emptied(), self._output.emptied()):
+            with suppress(TimeoutError, LedgerError):
+                await within(self._clock, FLUSH_WITHIN_S, saying)
+        if why == "drained" or self._stop.done():
+            self.stop(drain_s=0)
+            leave = worker.Leave(worker_id=self.worker_id, epoch=epoch)
+            await self._try_order(leave, f"~leave/{self.worker_id}/{epoch}")
+
+    async def _try_order(self, command: worker.Command, command_id: str) -> None:
+        try:
+            await within(self._clock, FLUSH_WITHIN_S, self._door.order(command, command_id=command_id, wait_s=1.0))
+        except (LedgerError, TimeoutError) as error:
+            log.warning("not said: %s: %s", command_id, error)
+
+    # -- registering ----------------------------------------------------------------------------------------------
+
+    async def _registered(self, boot_id: str) -> int:
+        """Our epoch: the sequence of ``worker.registered``. Tries until the core answers; says so while it does not."""
+        self._journal.begin(boot_id)
+        began = said = self._clock.monotonic()
+        refused_since: float | None = None
+        while True:
+            try:
+                answer = await self._ask(boot_id)
+                if answer is not None and answer.outcome in ("done", "already_so"):
+                    return await self._epoch_of(boot_id, answer.seq)
+                if answer is not None:
+                    refused_since = self._refused(answer, refused_since)
+                waits_for = "the core's answer" if answer is None else f"its name ({answer.reason})"
+            except (LedgerError, TimeoutError) as error:
+                waits_for = str(error)
+            now = self._clock.monotonic()
+            if now - said >= SAY_SO_EVERY_S:
+                said = now
+                log.warning("waits %.0f s to register worker_id=%s: %s", now - began, self.worker_id, waits_for)
+            await self._clock.sleep(TRY_AGAIN_S)
+
+    async def _ask(self, boot_id: str) -> Answer | None:
+        """The outcome of registering, None when it is not known yet."""
+        register = worker.Register(
+            worker_id=self.worker_id,
+            boot_id=boot_id,
+            agents=self._specs,
+            host=socket.gethostname()[:200],
+            pid=os.getpid(),
+            version=self._version,
+            replace=self._replace or await self._ours_before(),
+        )
+        answer = await self._door.order(register)
+        return answer if isinstance(answer, Answer) else None
+
+    def _refused(self, answer: Answer, since: float | None) -> float:
+        """A name in use is free again once its holder is lost; so wait for that, not longer, and for nothing else."""
+        now = self._clock.monotonic()
+        since = now if since is None else since
+        if "still beats" not in answer.reason or now - since > 3 * self._ttl_s:
+            raise NotWanted(answer.reason)
+        return since
+
+    async def _ours_before(self) -> bool:
+        """Whether the last process registered under our name was ours: it is dead, as we hold its journal."""
+        last = ""
+        subject = f"evt.worker.{token(self.worker_id)}.registered"
+        async with aclosing(self._ledger.read("EVENTS", subjects=[subject])) as news:
+            async for stored in news:
+                fact = decode_fact(stored[-1].data).fact
+                last = fact.boot_id if isinstance(fact, worker.Registered) else last
+        return last in self._journal.boot_ids
+
+    async def _epoch_of(self, boot_id: str, until: int) -> int:
+        subject = f"evt.worker.{token(self.worker_id)}.registered"
+        async with aclosing(self._ledger.read("EVENTS", until=until, subjects=[subject])) as news:
+            async for stored in news:
+                for each in reversed(stored):
+                    fact = decode_fact(each.data).fact
+                    if isinstance(fact, worker.Registered) and fact.boot_id == boot_id:
+                        return each.seq
+        raise NotWanted(f"worker {self.worker_id!r} was registered, says the core, but EVENTS does not")
+
+    # -- beating --------------------------------------------------------------------------------------------------
+
+    async def _first_beat(self, boot_id: str, epoch: int) -> Lease | None:
+        """The lease begins with the first beat that is acknowledged; nothing is run before. None: asked to stop."""
+        while not self._stop.done():
+            sent_at = self._clock.monotonic()
+            if await self._put_beat(boot_id, epoch, 0):
+                lease = Lease(self._clock, sent_at=sent_at, ttl_s=self._ttl_s, margin_s=self._margin_s)
+                self.processes.lease(lease.until)
+                return lease
+            await self._clock.sleep(TRY_AGAIN_S)
+        return None
+
+    async def _beat(self, boot_id: str, shift: Shift, lease: Lease) -> None:
+        """Beat until cancelled; every acknowledged beat renews the lease, and with it that of every process tree."""
+        while True:
+            await self._clock.sleep(self._beat_s)
+            sent_at = self._clock.monotonic()
+            if await self._put_beat(boot_id, shift.epoch, shift.busy) and lease.renew(sent_at):
+                self.processes.lease(lease.until)
+
+    async def _put_beat(self, boot_id: str, epoch: int, busy: int) -> bool:
+        beat = Beat(
+            worker_id=self.worker_id,
+            epoch=epoch,
+            boot_id=boot_id,
+            at=self._clock.now_us(),
+            agents_busy=busy,
+            load1=round(os.getloadavg()[0], 2),
+            rss_mb=_resident_mb(),
+        )
+        ttl_s = max(1, round(self._ttl_s))
+        try:
+            await self._heart.put(beat_key(self.worker_id), encode_beat(beat), ttl_s=ttl_s, within_s=self._beat_s)
+        except LedgerError as error:
+            log.info("beat not acknowledged worker_id=%s: %s", self.worker_id, error)
+            return False
+        return True
+
+
+async def _first(*futures: Future[Any]) -> None:
+    await asyncio.wait(set(futures), return_when=asyncio.FIRST_COMPLETED)
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20), 1)
