@@ -94,7 +94,19 @@ def worker(*rest: Rest) -> NoReturn:
 
 
 def _become(room: str, rest: tuple[str, ...]) -> NoReturn:
-    """The same process goes on as the room's own program: no parent stands between it and its signals."""
+    """The same process goes on as the room's own program: no parent stands between it and its signals.
+
+    Where nobody says which server, it joins the instance that runs on the data folder.
+    """
+    from console.cli import instance
+
+    given = {option: rest[place + 1] for place, option in enumerate(rest[:-1]) if option in ("--data", "--nats")}
+    settings = load({"data": given.get("--data"), "nats": given.get("--nats")})
+    found = instance.running(settings.data)
+    if settings.nats is None and found is not None and not {"-h", "--help"} & set(rest):
+        rest = (*rest, "--nats", found.nats_url)
+        if room == "core" and found.monitor_url and "--nats-monitor" not in rest:
+            rest = (*rest, "--nats-monitor", found.monitor_url)
     os.execv(sys.executable, [sys.executable, "-m", room, *rest])  # noqa: S606 - our own interpreter, our own module
 
 

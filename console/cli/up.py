@@ -156,7 +156,9 @@ class _Up:
         while not await ready():
             for child in self._children.values():
                 if child.parked or (name == "nats" and not child.running):
-                    raise Stop(f"{child.name} does not run: {child.last_lines[-1] if child.last_lines else 'it said nothing'}")
+                    raise Stop(
+                        f"{child.name} does not run: {child.last_lines[-1] if child.last_lines else 'it said nothing'}"
+                    )
             if self._clock.monotonic() > until:
                 raise TimedOut(f"{name} was not ready within {READY_WITHIN_S:.0f} s; its lines above say why")
             await self._clock.sleep(LOOK_EVERY_S)

@@ -32,6 +32,9 @@ class Where:
         return load({"data": self.data, "nats": self.nats})
 
 
+HERE = Where()
+
+
 def nats_url(settings: Settings) -> str:
     """The server to talk to: as told, or the one ``up`` started on the data folder. ``NoAnswer`` without."""
     if settings.nats is not None:
