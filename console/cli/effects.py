@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Set
+from collections.abc import AsyncGenerator
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 
 from console.cli.exits import Stop
@@ -32,7 +33,7 @@ async def task_over(line: Line, outcome: Outcome) -> str:
     raise AssertionError("following never ends by itself")
 
 
-async def all_over(line: Line, task_ids: Set[str]) -> str:
+async def all_over(line: Line, task_ids: AbstractSet[str]) -> str:
     """Wait until every one of the tasks is done, by one reader for all; ``Stop`` at the first that ends otherwise."""
     left = set(task_ids)
     subjects = ["evt.run.>", "evt.task.>", *_FROM_ABOVE]
@@ -50,7 +51,7 @@ async def all_over(line: Line, task_ids: Set[str]) -> str:
     raise AssertionError("following never ends by itself")
 
 
-def _take(fact: Event, wanted: Set[str], left: set[str], failed: dict[str, str]) -> None:
+def _take(fact: Event, wanted: AbstractSet[str], left: set[str], failed: dict[str, str]) -> None:
     """What the fact means for the tasks that are waited for; a retry opens one again."""
     for name in _named_by(fact) & wanted:
         end = _end_of(fact, name)
