@@ -1,0 +1,30 @@
+"""What the console works with: one of each, made when it starts, handed to every page."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+
+from console.live import Hub
+from console.login import Gate
+from core.clock import Clock
+from core.door import Door
+from core.ledger import Ledger
+from projections.projector import Projector
+
+
+class Desk(msgspec.Struct, frozen=True, kw_only=True):
+    """``door`` takes orders, ``read_model`` answers questions, ``hub`` tells open pages what changed."""
+
+    ledger: Ledger
+    read_model: Projector
+    door: Door
+    clock: Clock
+    gate: Gate
+    hub: Hub
+    version: str = ""
+
+
+def desk_of(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk

@@ -1,0 +1,93 @@
+"""What goes wrong, told once and in the form the asker reads: a page, a toast, or problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+import msgspec
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from console.live import TooManyListeners
+from console.look import Absent, BadQuestion, theme_of
+from console.render import page, part
+from console.security import BodyTooLong
+from core.ledger import Busy, Full, LedgerError, TooLarge
+
+log = logging.getLogger("console")
+
+TITLES = {
+    400: "That was not understood",
+    401: "Sign in first",
+    403: "Not from here",
+    404: "There is no such thing",
+    405: "Not that way",
+    409: "Not carried out",
+    413: "Too long",
+    422: "That does not fit",
+    500: "The console failed",
+    503: "Not just now",
+}
+EXTRA = {503: {"Retry-After": "2"}, 401: {"WWW-Authenticate": 'Bearer realm="switchtower"'}}
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457. ``outcome`` and ``command_seq`` where a command was refused."""
+
+    title: str
+    status: int
+    detail: str
+    type: str = "about:blank"
+    instance: str = ""
+    outcome: str = ""
+    command_seq: int = 0
+
+
+def refuse(request: Request, status: int, detail: str, *, outcome: str = "", command_seq: int = 0) -> Response:
+    """The answer to a request that is not carried out."""
+    title = TITLES.get(status, HTTPStatus(status).phrase)
+    headers = EXTRA.get(status)
+    if request.url.path.startswith("/api") or "text/html" not in request.headers.get("accept", "text/html"):
+        problem = Problem(
+            title=title, status=status, detail=detail, instance=request.url.path, outcome=outcome, command_seq=command_seq
+        )
+        return Response(msgspec.json.encode(problem), status, headers, "application/problem+json")
+    if "hx-request" in request.headers:
+        told = part("toast", state="cancelled" if status == 409 else "failed", says=title, because=detail, link="")
+        return HTMLResponse(told, status, {"HX-Retarget": "#toasts", "HX-Reswap": "innerHTML", **(headers or {})})
+    back = request.query_params.get("back", "") or "/"
+    rows = {"title": title, "status": status, "detail": detail, "command_seq": command_seq, "back": back}
+    return HTMLResponse(page("error", theme=theme_of(request), **rows), status, headers)
+
+
+def handle(app: FastAPI) -> None:
+    """Give every kind of error its status. Anything not listed is a defect: logged with its trace, told as 500."""
+    for error, status in (
+        (Absent, 404), (BadQuestion, 422), (BodyTooLong, 413), (TooManyListeners, 503),
+        (msgspec.ValidationError, 422), (msgspec.DecodeError, 400), (TooLarge, 413), (Full, 503), (Busy, 503),
+        (LedgerError, 503),
+    ):  # fmt: skip
+        app.add_exception_handler(error, _telling(status))
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _defect)
+
+
+def _telling(status: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a handler as Starlette wants it
+    async def tell(request: Request, error: Exception) -> Response:
+        return refuse(request, status, str(error))
+
+    return tell
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known = {404: f"Nothing stands at {request.url.path[:200]}.", 405: f"{request.method} is not for this address."}
+    return refuse(request, error.status_code, known.get(error.status_code, str(error.detail)))
+
+
+async def _defect(request: Request, error: Exception) -> Response:
+    log.error("a page failed method=%s path=%s", request.method, request.url.path, exc_info=error)
+    return refuse(request, 500, "This is a defect of the console; its log says more. Nothing was ordered by it.")

@@ -1,0 +1,145 @@
+"""How a page is looked at: which moment, which filters, one part of it or the whole."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from console.desk import Desk, desk_of
+from console.render import query
+from projections import queries
+from projections.rows import At, Command, CommandFilter
+
+SEEN_WAIT_S = 0.3  # how long a page waits for the fold to reach what the caller has seen
+ASIDE = ("part", "seen", "told")  # said once; links and parts do not repeat them
+
+T = TypeVar("T")
+
+
+class Absent(Exception):
+    """There is no such thing at that moment; the text says what was looked for."""
+
+
+class BadQuestion(Exception):
+    """The address asks for something that cannot be; the text says what to write instead."""
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """``at``: the moment. ``asked``: the address's own parameters, in order. ``behind``: the fold has not reached what
+    the caller saw. ``told``: the command whose outcome the page is to show."""
+
+    at: At
+    now: int
+    path: str
+    asked: tuple[tuple[str, str], ...] = ()
+    part: str = ""
+    behind: bool = False
+    told: Command | None = None
+    theme: str = "system"
+
+    @property
+    def live(self) -> bool:
+        return self.at.live
+
+    @property
+    def time(self) -> int:
+        """The instant ages are counted to, microseconds."""
+        return self.now if self.at.live else self.at.at
+
+    def get(self, name: str) -> str:
+        return next((value for key, value in self.asked if key == name), "")
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every value of a parameter; commas separate too: ``state=failed,lost``."""
+        found = [part.strip() for key, value in self.asked if key == name for part in value.split(",")]
+        return tuple(part for part in found if part)
+
+    def to(self, path: str, **values: Any) -> str:
+        """A link to another page, seen at the same moment."""
+        moment = None if self.at.live else self.get("at")
+        return path + query(**values, at=moment)
+
+    def here(self, **changes: Any) -> str:
+        """This page with other parameters; None takes one away."""
+        kept: dict[str, Any] = {}
+        for key, value in self.asked:
+            kept.setdefault(key, []).append(value)
+        return self.path + query(**(kept | changes))
+
+    def moment(self, seq: int) -> str:
+        """This page as it stood at an EVENTS sequence."""
+        return self.here(at=seq)
+
+
+async def looking(request: Request) -> tuple[Desk, Look]:
+    """The desk, and how this request looks at it. Raises ``BadQuestion`` for a moment that cannot be."""
+    desk = desk_of(request)
+    now = desk.clock.now_us()
+    seen = request.query_params.get("seen", "")
+    behind = bool(seen) and not await desk.read_model.wait_for(_sequence(seen), SEEN_WAIT_S)
+    look = Look(
+        at=await _moment(desk, request.query_params.get("at", ""), now),
+        now=now,
+        path=request.url.path,
+        asked=tuple((key, value) for key, value in request.query_params.multi_items() if key not in ASIDE),
+        part=request.query_params.get("part", ""),
+        behind=behind,
+        told=await _told(desk, request.query_params.get("told", ""), now),
+        theme=theme_of(request),
+    )
+    return desk, look
+
+
+def theme_of(request: Request) -> str:
+    theme = request.cookies.get("theme", "system")
+    return theme if theme in ("light", "dark") else "system"
+
+
+def filters(kind: type[T], look: Look, **fixed: Any) -> T:
+    """A filter struct from the address; ``fixed`` fields win. ``BadQuestion`` names the parameter that does not fit."""
+    fields: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]
+        singular = _parameter(field.name)
+        if field.name in fixed or not look.get(singular):
+            continue
+        fields[field.name] = look.all(singular) if field.name in _MANY else look.get(singular)
+    try:
+        return msgspec.convert(fields | fixed, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadQuestion(f"That filter does not fit: {error}") from error
+
+
+_MANY = {"states", "lanes", "sessions", "kinds", "labels", "types", "outcomes"}
+
+
+def _parameter(field: str) -> str:
+    """``?state=failed,lost`` reads better than ``?states=``; and ``?task=`` than ``?task_id=``."""
+    if field in _MANY:
+        return {"outcomes": "outcome"}.get(field, field[:-1])
+    return field.removesuffix("_id")
+
+
+async def _moment(desk: Desk, text: str, now: int) -> At:
+    if text in ("", "now"):
+        return await desk.read_model.query(queries.latest, now)
+    try:
+        return await desk.read_model.query(queries.moment, text, now)
+    except queries.BadMoment as error:
+        raise BadQuestion(str(error)) from error
+
+
+async def _told(desk: Desk, command_id: str, now: int) -> Command | None:
+    if not command_id:
+        return None
+    at = await desk.read_model.query(queries.latest, now)
+    found = await desk.read_model.query(queries.commands, at, CommandFilter(text=command_id, reports=True, limit=1))
+    return found.rows[0] if found.rows else None
+
+
+def _sequence(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BadQuestion(f"?seen={text[:40]} is no EVENTS sequence; it is a whole number.") from None

@@ -1,0 +1,93 @@
+"""Now: what needs a person, who is at work, what was just decided. Before the first plan: how to bring one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.desk import Desk
+from console.look import Look, looking
+from console.panels import Panel, show
+from projections import queries
+from projections.rows import RunFilter, TimelineFilter
+
+routes = APIRouter()
+
+LAST_FACTS = 8
+AT_WORK = 12
+NEEDS = 12
+SHOWN_POOL = 60  # agents of a pool drawn one by one; a larger pool shows its counts
+
+# What happens all the time and says nothing new beside the runs above it.
+QUIET = frozenset({"run.progressed", "task.staged", "worker.cancel_ordered", "worker.interrupt_ordered"})
+
+
+@routes.get("/", include_in_schema=False)
+async def now(request: Request) -> Response:
+    desk, look = await looking(request)
+    counts = await desk.read_model.query(queries.counts, look.at)
+    if not counts.all_tasks and not look.part and look.live:
+        return await show(request, desk, look, "welcome", "Now", [Panel("first_checks", ("tasks", "agents", "workers"), lambda: _checks(desk, look))])  # fmt: skip
+    panels = [
+        Panel("fleet", ("agents", "runs"), lambda: _fleet(desk, look)),
+        Panel("needs", ("tasks", "workers", "plans", "agents"), lambda: _needs(desk, look), every_s=15),
+        Panel("at_work", ("runs",), lambda: _at_work(desk, look), every_s=15),
+        Panel("ticker", ("tasks", "runs", "lanes", "agents", "workers"), lambda: _ticker(desk, look)),
+        Panel("lane_lines", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look)),
+        Panel("hour", ("runs",), lambda: _hour(desk, look)),
+        Panel("plan", ("tasks",), lambda: _plan(desk, look)),
+        Panel("pulse", ("tasks", "workers", "runs"), lambda: _pulse(desk, look), every_s=15),
+    ]
+    if look.part == "first_checks":
+        panels.append(Panel("first_checks", (), lambda: _checks(desk, look)))
+    return await show(request, desk, look, "now", "Now", panels)
+
+
+async def _fleet(desk: Desk, look: Look) -> dict[str, Any]:
+    agents = await desk.read_model.query(queries.agents, look.at)
+    pools: dict[str, list[Any]] = {}
+    for agent in agents:
+        pools.setdefault(agent.pool or agent.model or agent.adapter, []).append(agent)
+    return {"pools": pools, "agents": agents, "most": SHOWN_POOL}
+
+
+async def _needs(desk: Desk, look: Look) -> dict[str, Any]:
+    return {"needs": await desk.read_model.query(queries.attention, look.at), "most": NEEDS}
+
+
+async def _at_work(desk: Desk, look: Look) -> dict[str, Any]:
+    wanted = RunFilter(states=("assigned", "running"), limit=AT_WORK)
+    return {"runs": await desk.read_model.query(queries.runs, look.at, wanted)}
+
+
+async def _ticker(desk: Desk, look: Look) -> dict[str, Any]:
+    wanted = TimelineFilter(observations=False, limit=6 * LAST_FACTS)
+    found = await desk.read_model.query(queries.timeline, look.at, wanted)
+    telling = [entry for entry in found.entries if entry.type not in QUIET]
+    return {"entries": telling[:LAST_FACTS]}
+
+
+async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
+    return {"lanes": await desk.read_model.query(queries.lanes, look.at)}
+
+
+async def _hour(desk: Desk, look: Look) -> dict[str, Any]:
+    return {"hour": await desk.read_model.query(queries.hour, look.at)}
+
+
+async def _plan(desk: Desk, look: Look) -> dict[str, Any]:
+    return {"counts": await desk.read_model.query(queries.counts, look.at)}
+
+
+async def _pulse(desk: Desk, look: Look) -> dict[str, Any]:
+    workers = await desk.read_model.query(queries.workers, look.at)
+    return {"workers": workers, "positions": desk.read_model.positions()}
+
+
+async def _checks(desk: Desk, look: Look) -> dict[str, Any]:
+    agents = await desk.read_model.query(queries.agents, look.at)
+    workers = await desk.read_model.query(queries.workers, look.at)
+    return {"agents": agents, "workers": workers, "positions": desk.read_model.positions()}

@@ -1,0 +1,54 @@
+"""Queues: each lane with what runs in it, what is in line, and why that is not running."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.desk import Desk
+from console.look import Look, looking
+from console.panels import Panel, show
+from projections import queries
+from projections.rows import Run, RunFilter, Task, TaskFilter
+
+routes = APIRouter()
+
+SHOWN_RUNS = 400  # over all lanes; a lane says how many more there are
+FREE_SLOTS = 12  # free sections of a track that are drawn
+WHY = 20
+
+
+@routes.get("/queues", include_in_schema=False)
+async def queues(request: Request) -> Response:
+    desk, look = await looking(request)
+    panels = [
+        Panel("lanes", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look)),
+        Panel("why", ("tasks", "lanes", "runs", "agents"), lambda: _why(desk, look)),
+    ]
+    return await show(request, desk, look, "queues", "Queues", panels)
+
+
+async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
+    lanes = await desk.read_model.query(queries.lanes, look.at)
+    under_way = RunFilter(states=("assigned", "running"), limit=SHOWN_RUNS)
+    found = await desk.read_model.query(queries.runs, look.at, under_way)
+    by_lane: dict[str, list[Run]] = {lane.lane: [] for lane in lanes}
+    for run in sorted(found.rows, key=lambda run: (run.assigned_at, run.run_id)):
+        by_lane.setdefault(run.lane, []).append(run)
+    return {"lanes": lanes, "runs": by_lane, "free_shown": FREE_SLOTS}
+
+
+async def _why(desk: Desk, look: Look) -> dict[str, Any]:
+    """The tasks nearest to running that do not run, each with the scheduler's own conditions."""
+    lane = look.all("lane")
+    states = ("ready", "waiting", "blocked", "paused")
+    wanted = TaskFilter(states=states, lanes=lane, containers=False, order="queue", limit=WHY)
+    found = await desk.read_model.query(queries.tasks, look.at, wanted)
+    whole = await asyncio.gather(*(desk.read_model.query(queries.task, look.at, row.task_id) for row in found.rows))
+    tasks: list[Task] = [task for task in whole if task is not None]
+    names = [condition.name for condition in tasks[0].why] if tasks else []
+    return {"tasks": tasks, "names": names, "total": found.total, "seq": look.at.events_seq}

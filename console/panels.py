@@ -1,0 +1,96 @@
+"""A page is a frame around panels. Each panel is one part; asked for alone (``?part=name``) it is the very same bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from console.desk import Desk
+from console.live import RESET
+from console.look import Absent, Look
+from console.render import page, part, query
+from projections import queries
+
+Load = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Panel(msgspec.Struct, frozen=True):
+    """``topics``: changes after which it is drawn anew. ``load`` gives the part's rows. ``every_s``: it shows ages, so
+    it is asked for again after this long even when nothing changed; 0: it shows none."""
+
+    name: str
+    topics: tuple[str, ...]
+    load: Load
+    every_s: int = 0
+    template: str = ""
+
+    async def draw(self, look: Look) -> Markup:
+        return Markup(part(self.template or self.name, look=look, **await self.load()))  # noqa: S704 - our own templates
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """A panel as the frame places it: its bytes, where to fetch them again, and on which events of the live stream."""
+
+    name: str
+    html: Markup
+    source: str
+    trigger: str
+    tag: str
+
+
+async def show(
+    request: Request, desk: Desk, look: Look, name: str, title: str, panels: Sequence[Panel], **rows: Any
+) -> Response:
+    """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""
+    panels = (*panels, Panel("nav", ("tasks", "agents", "workers"), lambda: _nav(desk, look, name)))
+    if look.part:
+        return await _one(request, look, panels)
+    drawn = await asyncio.gather(*(panel.draw(look) for panel in panels))
+    placed = {panel.name: _placed(panel, html, look) for panel, html in zip(panels, drawn, strict=True)}
+    html = page(
+        name, look=look, title=title, panels=placed, stream=stream_of(panels, look),
+        positions=desk.read_model.positions(), version=desk.version, **rows,
+    )  # fmt: skip
+    return HTMLResponse(html, headers={"Vary": "HX-Request"})
+
+
+async def _one(request: Request, look: Look, panels: Sequence[Panel]) -> Response:
+    panel = next((panel for panel in panels if panel.name == look.part), None)
+    if panel is None:
+        raise Absent(f"This page has no part {look.part[:40]!r}.")
+    html = await panel.draw(look)
+    tag = _tag(html)
+    if request.headers.get("hx-ptag") == tag:
+        return Response(status_code=304, headers={"HX-PTag": tag})
+    return HTMLResponse(html, headers={"HX-PTag": tag, "Vary": "HX-Request"})
+
+
+def _placed(panel: Panel, html: Markup, look: Look) -> Drawn:
+    triggers = f"{panel.name} from:#live, {RESET} from:#live"
+    if panel.every_s:
+        triggers += f", every {panel.every_s}s"
+    return Drawn(panel.name, html, look.here(part=panel.name), triggers, _tag(html))
+
+
+def stream_of(panels: Sequence[Panel], look: Look) -> str:
+    """The live stream's address: what each panel is about, and the moment the page was drawn at."""
+    about = [" ".join((panel.name, *panel.topics)) for panel in panels if panel.topics]
+    return "/live" + query(since=look.at.event_id, panel=about)
+
+
+def _tag(html: str) -> str:
+    return blake2b(html.encode(), digest_size=8).hexdigest()
+
+
+async def _nav(desk: Desk, look: Look, here: str) -> dict[str, Any]:
+    counts = await desk.read_model.query(queries.counts, look.at)
+    needs = await desk.read_model.query(queries.attention, look.at)
+    sessions = await desk.read_model.query(queries.sessions, look.at)
+    return {"counts": counts, "needs": needs, "sessions": sessions, "here": here}
