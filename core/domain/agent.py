@@ -12,6 +12,9 @@ from core.domain.words import Fact, Line, Order, Refused
 if TYPE_CHECKING:
     from core.domain.state import State
 
+SHELL = "shell"  # the ability, and the adapter, that runs a task's command
+PROMPT = "prompt"  # the ability to do a task that is said in words
+
 
 class Pause(Order, frozen=True, tag="agent.pause"):
     """Give this agent nothing new; what it does, it finishes."""
@@ -103,8 +106,9 @@ def evolve(
 
 
 def abilities(spec: worker.AgentSpec) -> frozenset[str]:
-    """All a task may ask of this agent."""
-    return frozenset((*spec.capabilities, spec.adapter, *filter(None, (spec.model, spec.pool))))
+    """All a task may ask of this agent. Every adapter but the shell takes a prompt."""
+    reads = () if spec.adapter == SHELL else (PROMPT,)
+    return frozenset((*spec.capabilities, spec.adapter, *reads, *filter(None, (spec.model, spec.pool))))
 
 
 def _join(state: State, worker_id: str, epoch: int, spec: worker.AgentSpec) -> None:

@@ -11,7 +11,7 @@ from heapq import heappop
 import msgspec
 
 from core.domain import graph, worker
-from core.domain.agent import Agent
+from core.domain.agent import PROMPT, Agent
 from core.domain.state import ReadyEntry, State, needs_of
 from core.domain.task import RolledUp, Task, Unblocked, stop_order
 from core.domain.words import count, listed
@@ -276,4 +276,6 @@ def _agent_free(task: TaskView, agents: Sequence[AgentView]) -> Condition:
         return Condition(name="agent", met=False, says="no agent is connected")
     offered = frozenset().union(*(agent.abilities for agent in present))
     lacking = sorted(task.needs - offered) or sorted(task.needs)
+    if lacking == [PROMPT]:
+        return Condition(name="agent", met=False, says="only shells are connected, and it has no command to run")
     return Condition(name="agent", met=False, says=f"no agent offers {listed(lacking)}")

@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 
 import msgspec
 
-from core.domain.agent import Agent
+from core.domain.agent import PROMPT, SHELL, Agent
 from core.domain.lane import Lane
 from core.domain.plan import Plan
 from core.domain.run import Run
@@ -104,8 +104,8 @@ class State(Book):
 
 
 def needs_of(spec: TaskSpec) -> frozenset[str]:
-    """Abilities an agent must have for the task; a command needs a shell."""
-    return frozenset((*spec.needs, "shell")) if spec.command else frozenset(spec.needs)
+    """Abilities an agent must have for the task: a command needs a shell, words need somebody who reads them."""
+    return frozenset((*spec.needs, SHELL if spec.command else PROMPT))
 
 
 def snapshot(state: State) -> bytes:
