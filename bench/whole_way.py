@@ -9,9 +9,8 @@ import time
 from bench.figures import Figure, percentile
 from bench.fleet import Fleet
 from bench.machine import Quiet
-from bench.work import finished, plain, submit, tangled
+from bench.work import STAMPED, TITLE, finished, plain, submit, tangled
 from core.domain.task import Submit, TaskSpec
-from core.domain.words import token
 
 GATE_T, GATE_L50, GATE_L99, GATE_D = 3_000, 3.0, 10.0, 0.5
 
@@ -47,7 +46,7 @@ async def latency(fleet: Fleet, *, tasks: int, times: int) -> list[Figure]:
                 await asyncio.sleep(chance.uniform(0.010, 0.030))
                 task_id = f"default/l{n}-{i}-{time.monotonic_ns()}"
                 began = called[f"{task_id}~1"] = time.monotonic()
-                await fleet.door.order(Submit(task_id=task_id, spec=TaskSpec(title="bench")))
+                await fleet.door.order(Submit(task_id=task_id, spec=TaskSpec(title=STAMPED)))
                 done.append((await seen.reach(i + 1, 10.0) - began) * 1e3)
         stamps = dict(line.split() for line in fleet.stamps.read_text().splitlines())
         lines.append([int(stamps[run_id]) / 1e6 - began * 1e3 for run_id, began in called.items()])
@@ -74,7 +73,7 @@ async def dependencies(fleet: Fleet, *, times: int) -> list[Figure]:
     quiet, spans = Quiet(), []
     for n in range(times):
         orders = [
-            Submit(task_id=task_id, spec=TaskSpec(title="bench", depends_on=needs))
+            Submit(task_id=task_id, spec=TaskSpec(title=TITLE, depends_on=needs))
             for task_id, needs in tangled(f"d{n}-{time.monotonic():.0f}")
         ]
         async with finished(fleet) as seen:
@@ -95,6 +94,3 @@ def memory(fleet: Fleet, when: str) -> list[Figure]:
         Figure(scenario="M", name=f"resident {name}, {when}", unit="MB", values=[mb], better="less")
         for name, mb in fleet.resident().items()
     ]
-
-
-__all__ = ["dependencies", "latency", "memory", "throughput", "token"]

@@ -17,6 +17,7 @@ T = TypeVar("T")
 DONE = "evt.run.*.succeeded"
 DIAMONDS, FAN, CHAINS, LINKS = 50, 8, 10, 50  # scenario D: 1 -> 8 -> 1, and chains of 50; 1,000 tasks
 TITLE = "bench: a task whose title is about as long as people write them"
+STAMPED = "bench: a task whose first line is stamped"
 
 
 class Finished:
