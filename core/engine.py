@@ -16,10 +16,10 @@ from core.clock import Clock
 from core.committer import SINGLY, Committer, Deposed, Pending
 from core.domain import machine, system
 from core.domain.machine import Command, CommandRefused, Recorded
-from core.domain.state import State, snapshot
+from core.domain.state import State
 from core.envelope import INBOX, MAX_FACT, Answer, Sent, decode_command, encode_answer, encode_command, encode_fact
 from core.ledger import MAX_BATCH, Busy, Full, Gap, Ledger, LedgerError, Stored
-from core.recovery import NewerRules, Snapshot, Snapshots, Unusable, recover
+from core.recovery import NewerRules, Snapshots, Unusable, recover
 from core.watch import Beats, Watch
 
 log = logging.getLogger("core")
@@ -207,7 +207,7 @@ class Engine:
             commands += 1
             facts += self._decide(stored)
         await self._committer.flush(singly=commands == 1 and facts <= SINGLY)
-        await self._keep_snapshot()
+        self._keep_snapshot()
 
     def _decide(self, stored: Stored) -> int:
         """Decide one command, queue its facts, and return how many."""
@@ -289,13 +289,7 @@ class Engine:
     async def _order(self, command: Command, order_id: str) -> None:
         await self._ledger.append("COMMANDS", [encode_command(Sent(id=order_id, by="core", command=command))])
 
-    async def _keep_snapshot(self) -> None:
-        if self._snapshots is None or self.state.seq - self._saved_seq < SNAPSHOT_FACTS:
-            return
-        self._saved_seq = self.state.seq
-        await self._snapshots.keep(
-            Snapshot(
-                self.state.seq, self.state.command_seq, self._chain, self.state.rules,
-                self.state.commands_created, self.state.events_created, snapshot(self.state),
-            )
-        )  # fmt: skip
+    def _keep_snapshot(self) -> None:
+        if self._snapshots is not None and self.state.seq - self._saved_seq >= SNAPSHOT_FACTS:
+            self._saved_seq = self.state.seq
+            self._snapshots.keep(self.state, self._chain)

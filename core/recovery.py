@@ -8,7 +8,7 @@ import msgspec
 
 from core.domain import machine
 from core.domain.machine import Recorded
-from core.domain.state import State, restore
+from core.domain.state import State, restore, snapshot
 from core.domain.system import KNOWN_RULES
 from core.envelope import GENESIS_CHAIN, chain_of, chained, decode_fact, unchained
 from core.ledger import Gap, Ledger, LedgerError, Stored
@@ -34,12 +34,27 @@ class Snapshot(msgspec.Struct, frozen=True):
     state: bytes
 
 
+def taken(state: State, chain: str) -> Snapshot:
+    """A snapshot of the state as it is now."""
+    return Snapshot(
+        seq=state.seq,
+        command_seq=state.command_seq,
+        chain=chain,
+        rules=state.rules,
+        commands_created=state.commands_created,
+        events_created=state.events_created,
+        state=snapshot(state),
+    )
+
+
 class Snapshots(Protocol):
     """Where snapshots are kept."""
 
     async def newest(self) -> Snapshot | None: ...
 
-    async def keep(self, snapshot: Snapshot) -> None: ...
+    def keep(self, state: State, chain: str) -> None:
+        """Begin to keep a snapshot of the state as it is now; does not wait, and may leave it be."""
+        ...
 
 
 class Recovered(msgspec.Struct):
@@ -77,17 +92,17 @@ async def recover(ledger: Ledger, snapshots: Snapshots | None = None) -> Recover
 
 async def _from_snapshot(ledger: Ledger, snapshots: Snapshots) -> Recovered | None:
     """The newest snapshot, if the log it was taken of is this one and still holds the fact it stands at."""
-    snapshot = await snapshots.newest()
-    if snapshot is None or snapshot.rules not in KNOWN_RULES or not snapshot.seq:
+    found = await snapshots.newest()
+    if found is None or found.rules not in KNOWN_RULES or not found.seq:
         return None
     commands, events = await ledger.head("COMMANDS"), await ledger.head("EVENTS")
-    if (commands.created, events.created) != (snapshot.commands_created, snapshot.events_created):
+    if (commands.created, events.created) != (found.commands_created, found.events_created):
         return None
-    if events.last_seq < snapshot.seq:
+    if events.last_seq < found.seq:
         return None
-    async for batch in ledger.read("EVENTS", after=snapshot.seq - 1, until=snapshot.seq):
-        if batch and chain_of(batch[0].data) == snapshot.chain:
-            return Recovered(restore(snapshot.state), snapshot.chain, [])
+    async for batch in ledger.read("EVENTS", after=found.seq - 1, until=found.seq):
+        if batch and chain_of(batch[0].data) == found.chain:
+            return Recovered(restore(found.state), found.chain, [])
     return None
 
 

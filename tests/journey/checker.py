@@ -21,7 +21,7 @@ async def read_all(ledger: Ledger, stream: str) -> list[Stored]:
 
 
 async def check(ledger: Ledger) -> dict[str, int]:
-    """All the promises a log can show, and counts of what it shows; raises ``Broken`` at the first that does not hold."""
+    """Counts of what the log shows; ``Broken`` at the first promise it shows not kept."""
     commands, events = await read_all(ledger, "COMMANDS"), await read_all(ledger, "EVENTS")
     facts = [decode_fact(stored.data) for stored in events]
     contiguous(events)

@@ -1,0 +1,107 @@
+"""A snapshot spares the fold from the first fact, and is believed only when it fits the log."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from core.clock import HandClock
+from core.domain import machine, system, task
+from core.domain.state import State, snapshot
+from core.envelope import GENESIS_CHAIN, Sent, decode_command, encode_command, encode_fact
+from core.memory import MemoryLedger
+from core.recovery import recover
+from core.snapshots import ForkedSnapshots
+
+
+class Shelf:
+    """Objects in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+
+    async def put(self, name: str, data: bytes) -> None:
+        self.held[name] = data
+
+    async def get(self, name: str) -> bytes:
+        return self.held[name]
+
+    async def names(self) -> list[str]:
+        return list(self.held)
+
+    async def delete(self, name: str) -> None:
+        del self.held[name]
+
+
+async def history(ledger: MemoryLedger, tasks: range) -> tuple[State, str]:
+    """A log with these tasks submitted, and the state and chain at its end."""
+    recovered = await recover(ledger)
+    state, chain = recovered.state, recovered.chain
+    orders: list[machine.Command] = []
+    if not state.rules:
+        created = (ledger.logs["COMMANDS"].created, ledger.logs["EVENTS"].created)
+        orders.append(system.Begin(commands_created=created[0], events_created=created[1]))
+    orders += [task.Submit(task_id=f"default/t{n}", spec=task.TaskSpec(title=f"task {n}")) for n in tasks]
+    for number, order in enumerate(orders):
+        ledger.put("COMMANDS", [encode_command(Sent(id=f"~{number}", by="ada", command=order))])
+        stored = ledger.logs["COMMANDS"].messages[-1]
+        for recorded in machine.step(state, decode_command(stored)):
+            message, chain = encode_fact(recorded, chain)
+            ledger.put("EVENTS", [message])
+    return state, chain
+
+
+async def kept(snapshots: ForkedSnapshots, state: State, chain: str) -> None:
+    snapshots.keep(state, chain)
+    writing = snapshots._writing
+    assert writing is not None
+    await asyncio.wait_for(writing, 10)
+
+
+async def test_a_core_starts_from_the_snapshot_and_folds_only_what_came_after(tmp_path: Path) -> None:
+    ledger, snapshots = MemoryLedger(HandClock()), ForkedSnapshots(Shelf(), tmp_path)
+    await kept(snapshots, *await history(ledger, range(5)))
+    state, _ = await history(ledger, range(5, 9))
+    recovered = await recover(ledger, snapshots)
+    assert snapshot(recovered.state) == snapshot(state)
+    found = await snapshots.newest()
+    assert found is not None
+    assert found.seq == 6
+
+
+async def test_a_snapshot_of_another_log_is_not_believed(tmp_path: Path) -> None:
+    clock = HandClock()
+    ledger, snapshots = MemoryLedger(clock), ForkedSnapshots(Shelf(), tmp_path)
+    await kept(snapshots, *await history(ledger, range(5)))
+    clock.advance(seconds=1)
+    another = MemoryLedger(clock)
+    state, _ = await history(another, range(3))
+    assert snapshot((await recover(another, snapshots)).state) == snapshot(state)
+
+
+async def test_a_snapshot_whose_chain_differs_is_not_believed(tmp_path: Path) -> None:
+    ledger, snapshots = MemoryLedger(HandClock()), ForkedSnapshots(Shelf(), tmp_path)
+    state, _ = await history(ledger, range(5))
+    await kept(snapshots, state, GENESIS_CHAIN)
+    assert snapshot((await recover(ledger, snapshots)).state) == snapshot(state)
+
+
+async def test_a_snapshot_cut_short_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
+    shelf = Shelf()
+    ledger, snapshots = MemoryLedger(HandClock()), ForkedSnapshots(shelf, tmp_path)
+    await kept(snapshots, *await history(ledger, range(2)))
+    await kept(snapshots, *await history(ledger, range(2, 5)))
+    newest = max(shelf.held)
+    shelf.held[newest] = shelf.held[newest][:-20]
+    found = await snapshots.newest()
+    assert found is not None
+    assert found.seq == 3
+
+
+async def test_only_the_newest_two_are_kept(tmp_path: Path) -> None:
+    shelf = Shelf()
+    ledger, snapshots = MemoryLedger(HandClock()), ForkedSnapshots(shelf, tmp_path)
+    for first in (0, 2, 4):
+        await kept(snapshots, *await history(ledger, range(first, first + 2)))
+    assert len(shelf.held) == 2
+    assert not list(tmp_path.iterdir())
