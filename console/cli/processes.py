@@ -75,7 +75,7 @@ def up(
         if demo:
             await _bring_sample(Path(address.data), address.nats_url)
 
-    return instance_up.run(settings, on_ready=ready, say=_prefixed())
+    return instance_up.run(settings, pools=_pools(settings.agents, demo=demo), on_ready=ready, say=_prefixed())
 
 
 def core(*rest: Rest) -> NoReturn:
@@ -108,6 +108,13 @@ def _become(room: str, rest: tuple[str, ...]) -> NoReturn:
         if room == "core" and found.monitor_url and "--nats-monitor" not in rest:
             rest = (*rest, "--nats-monitor", found.monitor_url)
     os.execv(sys.executable, [sys.executable, "-m", room, *rest])  # noqa: S606 - our own interpreter, our own module
+
+
+def _pools(agents: int, *, demo: bool) -> str:
+    """So many agents in all: simulated ones for the sample plan, else half of them shells, for tasks with a command."""
+    simulated = agents if demo else (agents + 1) // 2
+    pools = {"sim": simulated, "shell": agents - simulated}
+    return ",".join(f"{adapter}:{count}" for adapter, count in pools.items() if count)
 
 
 def _announce(address: object) -> None:

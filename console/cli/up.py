@@ -40,14 +40,23 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     pids: dict[str, int]
 
 
-def run(settings: Settings, *, on_ready: Callable[[Address], Awaitable[None]], say: Callable[[str, str], None]) -> int:
-    """Start everything, call ``on_ready``, and end it all when told to. The exit code; ``Stop`` when it cannot be."""
+def run(
+    settings: Settings,
+    *,
+    pools: str,
+    on_ready: Callable[[Address], Awaitable[None]],
+    say: Callable[[str, str], None],
+) -> int:
+    """Start everything, call ``on_ready``, and end it all when told to. The exit code; ``Stop`` when it cannot be.
+
+    ``pools`` are the worker's agents, as ``--agents`` of a worker takes them; none: no worker.
+    """
     folder = Path(tempfile.mkdtemp(prefix="switchtower-")) if settings.ephemeral else settings.data
     try:
         lock = instance.claim(folder)
         try:
             settings = msgspec.structs.replace(settings, data=folder.resolve())
-            return asyncio.run(_Up(settings, say).run(on_ready))
+            return asyncio.run(_Up(settings, pools, say).run(on_ready))
         finally:
             os.close(lock)
     finally:
@@ -56,8 +65,8 @@ def run(settings: Settings, *, on_ready: Callable[[Address], Awaitable[None]], s
 
 
 class _Up:
-    def __init__(self, settings: Settings, say: Callable[[str, str], None]) -> None:
-        self._settings, self._say = settings, say
+    def __init__(self, settings: Settings, pools: str, say: Callable[[str, str], None]) -> None:
+        self._settings, self._pools, self._say = settings, pools, say
         self._data = settings.data
         self._clock: Clock = SystemClock()
         self._children: dict[str, Child] = {}
@@ -90,8 +99,8 @@ class _Up:
             self._running.monitor_url = self._settings.nats_monitor or ""
         await self._start("core", [*self._python("core"), *self._monitor()])
         await self._start("console", [*self._python("console"), "--port", str(port)])
-        if self._settings.agents:
-            await self._start("worker", [*self._python("workers"), "--agents", f"sim:{self._settings.agents}"])
+        if self._pools:
+            await self._start("worker", [*self._python("workers"), "--agents", self._pools])
         await self._until_ready("console", self._answers_ready)
         self._running.console_url = self._console_url
         self._write_run_file()
