@@ -1,42 +1,301 @@
-"""Replay, then follow: EVENTS, OBSERVATIONS and COMMANDS folded into the store as they arrive."""
+"""Replay, then follow: EVENTS, OBSERVATIONS and COMMANDS folded into the read model as they arrive.
+
+Each stream keeps its own position and goes on when another one stops. A stream that was rolled back, has a gap or
+holds a fact this build does not know stops its tables loudly: nothing is skipped.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import logging
+from asyncio import Task
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from core.clock import Clock
-from core.ledger import Ledger
-from projections.rows import Changed, Positions
-from projections.store import Reader
+from core.envelope import chain_of
+from core.ledger import MAX_LIST, Busy, Gap, Head, Ledger, LedgerError, Stored, Stream, Unknown
+from projections.model import STREAMS, Mark, Model, digest
+from projections.rows import MANY, Changed, Position, Positions
+from projections.store import Reader, open_store
 
 P = ParamSpec("P")
 T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+IDLE_S = 2.0  # how often a quiet stream's end is looked at
+AGAIN_S = 0.5  # after the log did not answer
+SMALL = 200  # messages worth decoding right here; more go to a thread
+FORGETFUL: frozenset[Stream] = frozenset({"OBSERVATIONS"})
+
+
+class Rollback(Gap):
+    """The log is shorter than what was folded, or another one. The read model must be folded anew."""
 
 
 class Projector:
-    """The read model of a ledger, kept in the file ``path``. ``async with Projector(...) as read_model``."""
+    """The read model of a ledger, kept in the file ``path`` (None: in memory).
 
-    def __init__(self, ledger: Ledger, path: Path, clock: Clock) -> None:
-        raise NotImplementedError
+    ``async with Projector(ledger, path, clock) as read_model: await read_model.query(tasks, at, TaskFilter())``.
+    ``StoreLocked`` at the start when another process has the file.
+    """
+
+    def __init__(self, ledger: Ledger, path: Path | None, clock: Clock) -> None:
+        self.ledger = ledger
+        self.clock = clock
+        self.model = Model(open_store(path))
+        self._heads: dict[Stream, Head] = {}
+        self._problems: dict[Stream, str] = {}
+        self._began: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
+        self._rebuilding = False
+        self._tasks: list[Task[None]] = []
+        self._listeners: set[_Listener] = set()
+        self._moved = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open what is there and begin to follow."""
+        self._rebuilding = await self.model.open()
+        self._follow_all()
+
+    async def stop(self) -> None:
+        """End following and close the file; what is being written is finished first."""
+        await self._stop_following()
+        await asyncio.to_thread(self.model.store.close)
 
     def query(self, ask: Callable[Concatenate[Reader, P], T], *args: P.args, **named: P.kwargs) -> Awaitable[T]:
-        """``await read_model.query(tasks, at, TaskFilter())``: a query, run on a reader thread."""
-        raise NotImplementedError
+        """``await read_model.query(tasks, at, TaskFilter())``: a query, run on a reader's thread."""
+        return self.model.store.query(ask, *args, **named)
 
     async def wait_for(self, events_seq: int, timeout_s: float) -> bool:
         """Whether the fold reached this EVENTS sequence within the time."""
-        raise NotImplementedError
+        return await self._reach({"EVENTS": events_seq}, timeout_s)
 
-    def changes(self) -> AsyncIterator[Changed]:
-        """Every commit from now on. A listener that falls behind gets several as one."""
-        raise NotImplementedError
+    async def caught_up(self, timeout_s: float) -> bool:
+        """Whether all that the streams hold now was folded within the time."""
+        ends = {stream: (await self.ledger.head(stream)).last_seq for stream in STREAMS}
+        return await self._reach(ends, timeout_s)
+
+    async def changes(self) -> AsyncIterator[Changed]:
+        """Every commit from now on. A listener that is slow gets several as one."""
+        listener = _Listener()
+        self._listeners.add(listener)
+        try:
+            while True:
+                yield await listener.next()
+        finally:
+            self._listeners.discard(listener)
 
     def positions(self) -> Positions:
         """How far each stream is folded, at once and without a query."""
-        raise NotImplementedError
+        marks = self.model.marks
+        behind = any(self._behind(stream) for stream in STREAMS)
+        doing = "rebuilding" if self._rebuilding else "catching up" if behind else "following"
+        return Positions(
+            events=self._position(marks["EVENTS"]),
+            observations=self._position(marks["OBSERVATIONS"]),
+            commands=self._position(marks["COMMANDS"]),
+            doing="stopped" if self._problems else doing,  # type: ignore[arg-type]
+            progress=self._progress(),
+            problem=" · ".join(self._problems.values()),
+            schema=self.model.schema,
+        )
 
     async def rebuild(self) -> None:
-        """Drop what is known and fold the log anew; ``positions()`` shows the progress."""
-        raise NotImplementedError
+        """Drop what is known and fold the log anew; ``positions`` shows how far it is."""
+        await self._stop_following()
+        await self.model.clear()
+        self._problems.clear()
+        self._rebuilding = True
+        self._follow_all()
+
+    async def digest(self) -> dict[str, str]:
+        """For each table, what tells its rows from any others: equal digests, equal read models."""
+        return await self.query(digest, sorted(self.model.store.sql.tables))
+
+    # -------------------------------------------------------------- following
+
+    def _follow_all(self) -> None:
+        self._tasks = [asyncio.create_task(self._keep_following(stream), name=f"fold {stream}") for stream in STREAMS]
+
+    async def _stop_following(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _keep_following(self, stream: Stream) -> None:
+        """Follow one stream for as long as its history holds; stop loudly when it does not."""
+        while True:
+            try:
+                await self._check(stream)
+                await self._follow(stream)
+            except (Busy, Unknown) as error:
+                log.warning("fold of %s waits for the log: %s", stream, error)
+                await self.clock.sleep(AGAIN_S)
+            except Exception as error:  # whatever it is: this stream stops, the others and the pages go on
+                log.exception("fold of %s stopped at %d", stream, self.model.marks[stream].seq)
+                self._problems[stream] = str(error) or type(error).__name__
+                self._ring()
+                return
+
+    async def _check(self, stream: Stream) -> None:
+        """``Rollback`` unless the stream is the one that was folded, and still has all of it."""
+        head = self._heads[stream] = await self.ledger.head(stream)
+        mark = self.model.marks[stream]
+        self._began[stream] = mark.seq
+        remedy = "run `switchtower projections rebuild` to fold the log that is there"
+        if mark.seq and mark.created and head.created != mark.created:
+            raise Rollback(f"{stream} was made again since {mark.seq} was folded: {remedy}")
+        if head.last_seq < mark.seq:
+            raise Rollback(f"{stream} ends at {head.last_seq}, before {mark.seq} which is folded: it lost facts; {remedy}")
+        if stream == "EVENTS" and mark.seq:
+            last = await self._last_folded(mark.seq)
+            if last is None or chain_of(last.data) != mark.chain:
+                raise Rollback(f"{stream} {mark.seq} is not the fact that was folded: the log was rewritten; {remedy}")
+        await self.model.born(stream, head.created)
+
+    async def _last_folded(self, seq: int) -> Stored | None:
+        async with aclosing(self.ledger.read("EVENTS", after=seq - 1, until=seq)) as lists:
+            async for found in lists:
+                return found[-1]
+        return None
+
+    async def _follow(self, stream: Stream) -> None:
+        """Fold what has arrived as soon as the last fold ended. In catch-up the next batch is decoded meanwhile."""
+        writing: Task[None] | None = None
+        try:
+            async with aclosing(self._batches(stream)) as batches:
+                async for batch in batches:
+                    if len(batch) <= SMALL:
+                        ready = self.model.prepare(stream, batch)
+                    else:
+                        ready = await asyncio.to_thread(self.model.prepare, stream, batch)
+                    if writing is not None:
+                        await writing
+                    writing = asyncio.create_task(self._commit(stream, batch, ready))
+                    if not self._behind(stream, batch[-1].seq):
+                        await writing
+        finally:
+            if writing is not None:
+                await asyncio.gather(writing, return_exceptions=True)
+
+    async def _batches(self, stream: Stream) -> AsyncGenerator[list[Stored], None]:
+        """What has arrived, up to 5,000 messages; far behind the end it waits until there are so many."""
+        kept: list[Stored] = []
+        lists = self.ledger.follow(stream, after=self.model.marks[stream].seq, idle=IDLE_S)
+        async with aclosing(lists):
+            async for arrived in lists:
+                if not arrived:
+                    self._heads[stream] = await self.ledger.head(stream)
+                kept += arrived
+                if kept and (len(kept) >= MAX_LIST or not arrived or not self._behind(stream, kept[-1].seq)):
+                    yield kept
+                    kept = []
+
+    async def _commit(self, stream: Stream, batch: list[Stored], ready: object) -> None:
+        """Write a batch. One that cannot be folded is halved until the message it fails at stands alone."""
+        try:
+            changed = await self.model.commit(ready, forgets=stream in FORGETFUL)  # type: ignore[arg-type]
+        except (Gap, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            if len(batch) == 1:
+                raise RuntimeError(
+                    f"{stream} {batch[0].seq} ({batch[0].subject}) cannot be folded: {error}. The read model stops "
+                    "before it; this is a defect, please report it with that message"
+                ) from error
+            for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                await self._commit(stream, half, self.model.prepare(stream, half))
+            return
+        if changed is not None:
+            self._tell(changed, stream, batch)
+        problem = getattr(ready, "problem", None)
+        if problem is not None:
+            raise problem
+
+    # -------------------------------------------------------------- telling
+
+    def _tell(self, changed: Changed, stream: Stream, batch: Sequence[Stored]) -> None:
+        if self._rebuilding and not any(self._behind(each) for each in STREAMS):
+            self._rebuilding = False
+        for listener in self._listeners:
+            listener.put(changed)
+        self._ring()
+
+    def _ring(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _reach(self, ends: dict[Stream, int], timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while any(self.model.marks[stream].seq < seq for stream, seq in ends.items()):
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _behind(self, stream: Stream, seq: int | None = None) -> bool:
+        """Whether a whole batch and more is left to the end as last seen."""
+        at = self.model.marks[stream].seq if seq is None else seq
+        head = self._heads.get(stream)
+        return head is not None and head.last_seq - at > MAX_LIST
+
+    def _position(self, mark: Mark) -> Position:
+        head = self._heads.get(mark.stream)
+        return Position(stream=mark.stream, seq=mark.seq, head=max(mark.seq, head.last_seq if head else 0), at=mark.at)
+
+    def _progress(self) -> float:
+        """Share of what there was to fold at the start that is folded, over all streams."""
+        todo = done = 0
+        for stream, head in self._heads.items():
+            todo += max(0, head.last_seq - self._began[stream])
+            done += max(0, min(self.model.marks[stream].seq, head.last_seq) - self._began[stream])
+        return done / todo if todo else 1.0
+
+
+class _Listener:
+    """One reader of changes: what comes while it is busy is put together into one."""
+
+    def __init__(self) -> None:
+        self._waiting: Changed | None = None
+        self._bell = asyncio.Event()
+
+    def put(self, changed: Changed) -> None:
+        self._waiting = changed if self._waiting is None else _both(self._waiting, changed)
+        self._bell.set()
+
+    async def next(self) -> Changed:
+        await self._bell.wait()
+        self._bell.clear()
+        changed, self._waiting = self._waiting, None
+        assert changed is not None
+        return changed
+
+
+def _both(one: Changed, other: Changed) -> Changed:
+    many = one.many | other.many
+    keys: dict[str, frozenset[str]] = {}
+    for name in (one.keys.keys() | other.keys.keys()) - many:
+        together = one.keys.get(name, frozenset()) | other.keys.get(name, frozenset())
+        if len(together) > MANY:
+            many |= {name}
+        else:
+            keys[name] = together
+    return Changed(
+        events_seq=max(one.events_seq, other.events_seq),
+        observations_seq=max(one.observations_seq, other.observations_seq),
+        commands_seq=max(one.commands_seq, other.commands_seq),
+        tables=one.tables | other.tables,
+        keys=keys,
+        many=many,
+    )

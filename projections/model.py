@@ -1,0 +1,199 @@
+"""The read model: the tables, how far each stream is folded into them, and batches taken in exactly once.
+
+Rows and position change in one transaction, so a crash loses both or neither. Knows no ledger: ``projector.py`` brings
+the batches, and so does a tape or a test.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from core.domain.machine import tag
+from core.envelope import GENESIS_CHAIN, chain_of
+from core.ledger import Gap, Stored, Stream
+from projections.facts import Shaper, Unreadable, decode
+from projections.fold import MANY, Fold, create, split
+from projections.rows import Changed
+from projections.store import Reader, Store
+
+STREAMS: tuple[Stream, ...] = ("EVENTS", "OBSERVATIONS", "COMMANDS")
+CODE = 1  # a number of how the Python around the SQL folds; a change of it folds the log anew
+log = logging.getLogger(__name__)
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stream is folded: last sequence, that message's time, the stream's creation time (0: not known yet)
+    and, for EVENTS, the chain hash of the last fact."""
+
+    stream: Stream
+    seq: int = 0
+    created: int = 0
+    chain: str = GENESIS_CHAIN
+    at: int = 0
+
+
+class Prepared(msgspec.Struct):
+    """A batch decoded and shaped, ready for the writer. ``problem``: why it ends before the batch did."""
+
+    stream: Stream
+    first: int
+    last: int
+    chain: str
+    at: int
+    ranges: list[dict[str, pa.Table]]
+    problem: Exception | None = None
+
+
+class Model:
+    """The tables in a store. Batches are prepared on any thread and taken in by the store's writer."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.schema = f"{store.sql.digest}-{CODE}"
+        self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
+        self._shaper = Shaper(store.sql.tables.values())
+        self._alone = {name for each in store.sql.tables.values() for name, block in each.on.items() if block.alone}
+
+    async def open(self) -> bool:
+        """Read the positions; make the tables where there are none or other SQL made them. True when it begins anew."""
+        schema, marks = await self.store.query(_read_state)
+        if schema == self.schema:
+            self.marks |= {mark.stream: mark for mark in marks}
+            return False
+        if schema:
+            log.info("the read model's SQL changed (%s to %s): it is folded anew from the log", schema, self.schema)
+        await self.clear()
+        return True
+
+    async def clear(self) -> None:
+        """Drop everything and make empty tables."""
+        await self.store.write(_make_tables, self.store.sql, self.schema)
+        self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
+
+    async def born(self, stream: Stream, created: int) -> None:
+        """Note the creation time of the stream that is being folded."""
+        if self.marks[stream].created != created:
+            mark = msgspec.structs.replace(self.marks[stream], created=created)
+            await self.store.write(_write_mark, mark)
+            self.marks[stream] = mark
+
+    def prepare(self, stream: Stream, batch: Sequence[Stored]) -> Prepared:
+        """Decode and shape a batch; costs time, touches nothing."""
+        problem: Exception | None = None
+        ranges: list[dict[str, pa.Table]]
+        chain = GENESIS_CHAIN
+        if stream == "EVENTS":
+            try:
+                seen = decode(batch)
+            except Unreadable as unreadable:
+                seen, problem = unreadable.before, unreadable
+            cuts = split([tag(recorded.fact) for _, recorded in seen], self._alone)
+            ranges = [self._shaper.facts(seen[first:end]) for first, end in cuts]
+            good = len(seen)
+            chain = chain_of(seen[-1][0].data) if seen else chain
+        else:
+            shape = self._shaper.observations if stream == "OBSERVATIONS" else self._shaper.commands
+            ranges, good = [shape(batch)], len(batch)
+        first = batch[0].seq
+        at = batch[good - 1].at if good else 0
+        return Prepared(stream, first, batch[good - 1].seq if good else first - 1, chain, at, ranges, problem)
+
+    async def commit(self, ready: Prepared, *, forgets: bool = False) -> Changed | None:
+        """Take a prepared batch in. ``Gap`` unless it follows what is folded; nothing to do where it is folded already.
+
+        ``forgets``: the stream drops its oldest by age, so a later beginning is no gap.
+        """
+        mark = self.marks[ready.stream]
+        if ready.last <= mark.seq:
+            return None
+        if ready.first <= mark.seq:
+            raise Gap(f"{ready.stream} {ready.first} to {ready.last} overlaps what is folded up to {mark.seq}")
+        if ready.first > mark.seq + 1 and not forgets:
+            raise Gap(f"{ready.stream}: {ready.first} came where {mark.seq + 1} was due; the read model stops here")
+        after = Mark(
+            stream=ready.stream, seq=ready.last, created=mark.created, at=ready.at,
+            chain=ready.chain if ready.stream == "EVENTS" else mark.chain,
+        )  # fmt: skip
+        touched = await self.store.write(_fold, self.store.sql, ready, mark.seq, after)
+        self.marks[ready.stream] = after
+        return self._changed(touched)
+
+    async def take(self, stream: Stream, batch: Sequence[Stored]) -> Changed | None:
+        """Prepare and commit; what is folded already is left out. For tapes, tests and the last step of a bad batch."""
+        fresh = [stored for stored in batch if stored.seq > self.marks[stream].seq]
+        if not fresh:
+            return None
+        ready = self.prepare(stream, fresh)
+        changed = await self.commit(ready)
+        if ready.problem is not None:
+            raise ready.problem
+        return changed
+
+    def _changed(self, touched: dict[str, set[str] | None]) -> Changed:
+        return Changed(
+            events_seq=self.marks["EVENTS"].seq,
+            observations_seq=self.marks["OBSERVATIONS"].seq,
+            commands_seq=self.marks["COMMANDS"].seq,
+            tables=frozenset(touched),
+            keys={name: frozenset(keys) for name, keys in touched.items() if keys},
+            many=frozenset(name for name, keys in touched.items() if keys is None),
+        )
+
+
+def digest(db: Reader, tables: Sequence[str]) -> dict[str, str]:
+    """For each table, what tells its rows from any others, in whatever order they stand."""
+    found = {}
+    for name in tables:
+        rows = db.run(f"select count(*) as n, coalesce(sum(hash(t)::hugeint), 0)::varchar as total from {name} t")  # noqa: S608 - a table of ours
+        found[name] = f"{rows[0]['n']}:{rows[0]['total']}"
+    return found
+
+
+def _fold(
+    db: duckdb.DuckDBPyConnection, sql: Any, ready: Prepared, expected: int, after: Mark
+) -> dict[str, set[str] | None]:
+    stands = db.execute("select seq from folded where stream = $stream", {"stream": ready.stream}).fetchall()
+    if stands and stands[0][0] != expected:
+        raise Gap(f"{ready.stream} is folded up to {stands[0][0]}, not {expected}: is another process writing the file?")
+    fold = Fold(db, sql)
+    touched: dict[str, set[str] | None] = {}
+    for relations in ready.ranges:
+        for name, keys in fold.take(ready.stream, relations).items():
+            before = touched.get(name, set())
+            both = None if before is None or keys is None else before | keys
+            touched[name] = None if both is None or len(both) > MANY else both
+    _write_mark(db, after)
+    return touched
+
+
+def _write_mark(db: duckdb.DuckDBPyConnection, mark: Mark) -> None:
+    db.execute("delete from folded where stream = $stream", {"stream": mark.stream})
+    db.execute("insert into folded by name select $stream as stream, $seq as seq, $created as created, "
+               "$chain as chain, $at as at_us", msgspec.structs.asdict(mark))  # fmt: skip
+
+
+def _read_state(db: Reader) -> tuple[str, list[Mark]]:
+    """The schema that made the tables (empty: none) and the marks."""
+    if not db.run("select 1 from duckdb_tables() where table_name = 'made_by'"):
+        return "", []
+    made = db.run("select schema from made_by")
+    marks = db.run("select stream, seq, created, chain, at_us from folded")
+    return (made[0]["schema"] if made else "?"), [
+        Mark(stream=m["stream"], seq=m["seq"], created=m["created"], chain=m["chain"], at=m["at_us"]) for m in marks
+    ]
+
+
+def _make_tables(db: duckdb.DuckDBPyConnection, sql: Any, schema: str) -> None:
+    for kind, listed in (("view", "duckdb_views() where not internal"), ("table", "duckdb_tables() where not temporary")):
+        for (name,) in db.execute(f"select {kind}_name from {listed}").fetchall():
+            db.execute(f'drop {kind} "{name}"')
+    for table in sql.tables.values():
+        create(db, table)
+    db.execute("create table folded (stream varchar, seq bigint, created bigint, chain varchar, at_us bigint)")
+    db.execute("create table made_by as select $schema as schema", {"schema": schema})

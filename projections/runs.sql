@@ -1,0 +1,80 @@
+-- Attempts: where each stood at any moment, and what it used.
+
+-- interval runs key run_id final ended_at > 0
+task_id varchar, session_id varchar, title varchar, agent_id varchar, worker_id varchar, epoch bigint, lane varchar,
+attempt integer, state varchar, stopping varchar, step varchar, percent integer,
+input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, tool_calls bigint,
+cost_uusd bigint, files varchar[], checks varchar[], error_class varchar, error varchar, exit_code bigint,
+summary varchar, duration_ms bigint, assigned_at bigint, started_at bigint, ended_at bigint, last_at bigint,
+born bigint
+
+-- on worker.assigned
+select seq, run_id, task_id, session_id, title, agent_id, worker_id, epoch, lane, attempt, 'assigned' as state,
+    '' as stopping, '' as step, 0 as input_tokens, 0 as output_tokens, 0 as cache_read_tokens,
+    0 as cache_write_tokens, 0 as tool_calls, [] as files, [] as checks, '' as error_class, '' as error,
+    '' as summary, 0 as duration_ms, at_us as assigned_at, 0 as started_at, 0 as ended_at, at_us as last_at,
+    seq as born
+from facts
+
+-- on run.started
+select seq, run_id, 'running' as state, at_us as started_at, at_us as last_at from facts
+
+-- Usage and files are totals so far; a report that names none leaves what was known.
+-- on run.progressed
+select seq, run_id, nullif(step, '') as step, percent, nullif(usage_input_tokens, 0) as input_tokens,
+    nullif(usage_output_tokens, 0) as output_tokens, nullif(usage_cache_read_tokens, 0) as cache_read_tokens,
+    nullif(usage_cache_write_tokens, 0) as cache_write_tokens, nullif(usage_tool_calls, 0) as tool_calls,
+    usage_cost_uusd as cost_uusd, nullif(files, []) as files, at_us as last_at
+from facts
+
+-- on run.succeeded
+select seq, run_id, 'succeeded' as state, '' as stopping, 100 as percent,
+    nullif(usage_input_tokens, 0) as input_tokens,
+    nullif(usage_output_tokens, 0) as output_tokens, nullif(usage_cache_read_tokens, 0) as cache_read_tokens,
+    nullif(usage_cache_write_tokens, 0) as cache_write_tokens, nullif(usage_tool_calls, 0) as tool_calls,
+    usage_cost_uusd as cost_uusd, nullif(files, []) as files, checks, exit_code, summary, duration_ms,
+    at_us as ended_at, at_us as last_at
+from facts
+
+-- on run.failed
+select seq, run_id, 'failed' as state, '' as stopping, nullif(usage_input_tokens, 0) as input_tokens,
+    nullif(usage_output_tokens, 0) as output_tokens, nullif(usage_cache_read_tokens, 0) as cache_read_tokens,
+    nullif(usage_cache_write_tokens, 0) as cache_write_tokens, nullif(usage_tool_calls, 0) as tool_calls,
+    usage_cost_uusd as cost_uusd, nullif(files, []) as files, error_class, error, exit_code, duration_ms,
+    at_us as ended_at, at_us as last_at
+from facts
+
+-- on run.interrupted
+select seq, run_id, 'interrupted' as state, '' as stopping, nullif(usage_input_tokens, 0) as input_tokens,
+    nullif(usage_output_tokens, 0) as output_tokens, nullif(usage_cache_read_tokens, 0) as cache_read_tokens,
+    nullif(usage_cache_write_tokens, 0) as cache_write_tokens, nullif(usage_tool_calls, 0) as tool_calls,
+    usage_cost_uusd as cost_uusd, nullif(files, []) as files, duration_ms, at_us as ended_at, at_us as last_at
+from facts
+
+-- on run.stopped
+select seq, run_id, 'cancelled' as state, '' as stopping, nullif(usage_input_tokens, 0) as input_tokens,
+    nullif(usage_output_tokens, 0) as output_tokens, nullif(usage_cache_read_tokens, 0) as cache_read_tokens,
+    nullif(usage_cache_write_tokens, 0) as cache_write_tokens, nullif(usage_tool_calls, 0) as tool_calls,
+    usage_cost_uusd as cost_uusd, nullif(files, []) as files, duration_ms, at_us as ended_at, at_us as last_at
+from facts
+
+-- on worker.cancel_ordered
+select seq, run_id, 'cancel' as stopping from facts
+
+-- on worker.interrupt_ordered
+select seq, run_id, 'interrupt' as stopping from facts
+
+-- on worker.registered
+select seq, run_id, case "then" when 'cancelled' then 'cancelled' else 'lost' end as state, '' as stopping,
+    at_us as ended_at
+from (select seq, at_us, unnest(released, recursive := true) from facts)
+
+-- on worker.lost
+select seq, run_id, case "then" when 'cancelled' then 'cancelled' else 'lost' end as state, '' as stopping,
+    at_us as ended_at
+from (select seq, at_us, unnest(released, recursive := true) from facts)
+
+-- on worker.left
+select seq, run_id, case "then" when 'cancelled' then 'cancelled' else 'interrupted' end as state, '' as stopping,
+    at_us as ended_at
+from (select seq, at_us, unnest(released, recursive := true) from facts)

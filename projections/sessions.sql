@@ -1,0 +1,30 @@
+-- Sessions and the plans that came into them.
+
+-- interval sessions key session_id
+state varchar, goal varchar, root varchar, summary varchar, opened_at bigint, closed_at bigint
+
+-- on core.genesis
+select seq, 'default' as session_id, 'open' as state, '' as goal, '' as root, '' as summary, at_us as opened_at,
+    0 as closed_at
+from facts
+
+-- on session.opened
+select seq, session_id, 'open' as state, goal, root, '' as summary, at_us as opened_at, 0 as closed_at from facts
+
+-- on session.closed
+select seq, session_id, 'closed' as state, summary, at_us as closed_at from facts
+
+-- interval plans key plan_id final state <> 'open'
+session_id varchar, source varchar, state varchar, because varchar, actor varchar, created integer, revised integer,
+ready integer, cycles varchar[][], since bigint, born bigint
+
+-- on plan.begun
+select seq, plan_id, session_id, source, 'open' as state, '' as because, actor, 0 as created, 0 as revised,
+    0 as ready, [] as cycles, at_us as since, seq as born
+from facts
+
+-- on plan.sealed
+select seq, plan_id, 'sealed' as state, new as created, revised, ready, cycles, at_us as since from facts
+
+-- on plan.dropped alone
+select seq, plan_id, 'dropped' as state, reason as because, at_us as since from facts

@@ -1,0 +1,21 @@
+-- Workers as the log knows them: registered, draining, left, lost. How they beat is in the heartbeats bucket.
+
+-- interval workers key worker_id
+state varchar, epoch bigint, boot_id varchar, host varchar, pid bigint, version varchar, because varchar,
+last_beat bigint, released integer, since bigint
+
+-- on worker.registered
+select seq, worker_id, 'live' as state, seq as epoch, boot_id, host, pid, version, '' as because, 0 as last_beat,
+    len(released) as released, at_us as since
+from facts
+
+-- on worker.draining
+select seq, worker_id, 'draining' as state, reason as because, at_us as since from facts
+
+-- on worker.left
+select seq, worker_id, 'left' as state, '' as because, len(released) as released, at_us as since from facts
+
+-- on worker.lost
+select seq, worker_id, 'lost' as state, 'no beat was seen for a whole TTL' as because, last_beat,
+    len(released) as released, at_us as since
+from facts
