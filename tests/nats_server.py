@@ -32,7 +32,7 @@ def free_port() -> int:
 class NatsServer:
     """One server that can be killed and started again on the same port and the same data."""
 
-    def __init__(self, home: Path, *, sync_interval: str = "always") -> None:
+    def __init__(self, home: Path, *, sync_interval: str = "always", store: Path | None = None) -> None:
         self.home = home
         self.port = free_port()
         self.monitor_port = free_port()
@@ -45,7 +45,7 @@ class NatsServer:
         self._config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
             f'http: "127.0.0.1:{self.monitor_port}"\n'
-            f'jetstream {{ store_dir: "{home / "store"}", sync_interval: {sync_interval} }}\n'
+            f'jetstream {{ store_dir: "{store or home / "store"}", sync_interval: {sync_interval} }}\n'
             # The suite is on the server's heels: do not make a killed server's clients wait.
             'ping_interval: "2s"\n'
         )
