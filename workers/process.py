@@ -10,7 +10,7 @@ import socket
 import sys
 from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,7 @@ ENVIRONMENT = (
 )  # fmt: skip
 READ_BYTES = 64 << 10
 START_WITHIN_S = 10.0
+REAPED_WITHIN_S = 2.0
 GONE_WITHIN_S = keeper.GIVE_UP_S + 2.0
 
 
@@ -68,7 +69,7 @@ class Processes:
         if any("\0" in each for each in argv):
             raise CannotStart("its command holds a NUL byte, which no program can be given")
         seen = {**inherited((*ENVIRONMENT, *env)), RUN_MARK: run_id, BOOT_MARK: self.boot_id}
-        tree = Tree(run_id, self._clock)
+        tree = Tree(run_id, self._clock, self._sweep)
         self._trees[run_id] = tree
         try:
             await tree.spawn(seen)
@@ -79,10 +80,10 @@ class Processes:
             await tree.begin(argv, folder, time_limit_s=time_limit_s, lease_s=self._lease_left_s)
             self._journal.write(msgspec.structs.replace(entry, pgid=tree.pid, pgid_start=tree.pid_start))
         except BaseException:
-            tree.kill()
+            await tree.discard()
             self._forget(run_id)
             raise
-        tree.over.add_done_callback(lambda _: self._over(tree))
+        tree.over.add_done_callback(lambda _: self._forget(run_id))
         return tree
 
     def lease(self, until: float) -> None:
@@ -142,19 +143,11 @@ class Processes:
             log.warning("ended leftovers run_id=%s processes=%d", entry.run_id, ended)
         return ended
 
-    def _over(self, tree: Tree) -> None:
-        if tree.over.cancelled() or tree.over.exception() is not None or tree.over.result().why == "keeper":
-            # The keeper was killed and its tree may live on: the journal's entry names it.
-            task = asyncio.ensure_future(self._sweep(tree.run_id))
-            self._sweeping = task
-            return
-        self._forget(tree.run_id)
-
     async def _sweep(self, run_id: str) -> None:
+        """The run's keeper was killed and its tree may live on: the journal names it."""
         for entry in self._journal.entries():
             if entry.run_id == run_id:
                 await self._reap(entry)
-        self._forget(run_id)
 
     def _forget(self, run_id: str) -> None:
         self._trees.pop(run_id, None)
@@ -164,13 +157,14 @@ class Processes:
 class Tree:
     """One agent's process tree, and our line to its keeper. ``over`` is done when all of it is gone."""
 
-    def __init__(self, run_id: str, clock: Clock) -> None:
+    def __init__(self, run_id: str, clock: Clock, sweep: Callable[[str], Awaitable[None]]) -> None:
         self.run_id = run_id
         self.keeper = 0
         self.pid = 0
         self.pid_start = 0
         self.over: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._clock = clock
+        self._sweep = sweep
         self._process: asyncio.subprocess.Process | None = None
         self._from_keeper: StreamReader | None = None
         self._to_keeper: StreamWriter | None = None
@@ -236,6 +230,16 @@ class Tree:
         """Kill all of it."""
         self._tell("kill\n")
 
+    async def discard(self) -> None:
+        """End a keeper that started nothing, and with it whatever it may have started all the same."""
+        if self._process is None:
+            return
+        self._hang_up()
+        try:
+            await within(self._clock, GONE_WITHIN_S, self._process.communicate())
+        except TimeoutError:
+            log.error("keeper does not end run_id=%s pid=%d", self.run_id, self.keeper)
+
     def lease(self, left_s: float) -> None:
         self._tell(f"lease {left_s}\n")
 
@@ -247,14 +251,23 @@ class Tree:
             line = (await self._from_keeper.readline()).decode(errors="replace").split()
         except ConnectionError:
             line = []
-        await self._process.wait()
+        exit_ = Exit(-1, signal.SIGKILL, "keeper", 0)
+        if line and line[0] == "over":
+            exit_ = Exit(int(line[1]), int(line[2]), line[3], int(line[4]))
+        else:
+            log.error("keeper died run_id=%s pid=%d", self.run_id, self.keeper)
+            await self._sweep(self.run_id)
+        self._hang_up()
+        try:
+            await within(self._clock, REAPED_WITHIN_S, self._process.wait())
+        except TimeoutError:
+            log.error("keeper not reaped run_id=%s pid=%d", self.run_id, self.keeper)
+        self.over.set_result(exit_)
+
+    def _hang_up(self) -> None:
+        """The keeper takes this for our death."""
         if self._to_keeper is not None:
             self._to_keeper.close()
-        if line and line[0] == "over":
-            self.over.set_result(Exit(int(line[1]), int(line[2]), line[3], int(line[4])))
-        else:
-            log.error("keeper died run_id=%s pid=%d code=%s", self.run_id, self.keeper, self._process.returncode)
-            self.over.set_result(Exit(-1, signal.SIGKILL, "keeper", 0))
 
     def _tell(self, order: str) -> None:
         if self._to_keeper is not None and not self._to_keeper.is_closing():
