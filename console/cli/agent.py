@@ -32,7 +32,7 @@ def listing(
     limit
         So many at most; 0: all.
     """
-    found = api.get(where, "/agents", state=state, limit=limit)
+    found = api.rows(where, "/agents", states=state, limit=limit, gone="1" if "gone" in state else "")
     if where.as_json:
         out.document(found)
         return 0

@@ -27,6 +27,12 @@ def get(where: Where, path: str, **asked: Any) -> Any:
     raise _refusal(status, body, url)
 
 
+def rows(where: Where, path: str, *, states: Sequence[str] = (), limit: int = 0, **asked: Any) -> dict[str, Any]:
+    """A list that the console gives whole, cut here: ``{"rows": […], "total": all that fit}``. ``limit`` 0: all."""
+    found = [row for row in get(where, path, **asked) if not states or row["state"] in states]
+    return {"rows": found[:limit] if limit else found, "total": len(found)}
+
+
 def path_of(identifier: str) -> str:
     """An id as it stands in an address: its slash stays, everything else that needs it is escaped."""
     return quote(identifier, safe="/~")

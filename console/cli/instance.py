@@ -14,6 +14,7 @@ DATA_FORMAT = 1
 RUN_FILE = "run.json"
 FORMAT_FILE = "format.json"
 LOCK_FILE = "up.lock"
+READ_MODEL = "read-model.duckdb"  # as console/__main__.py calls it, which is too heavy to be asked
 
 
 class Running(msgspec.Struct, kw_only=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +12,7 @@ import msgspec
 from cyclopts import Parameter
 
 from console.cli import exits, out
+from console.cli.bar import bar
 from console.cli.effects import all_over
 from console.cli.exits import Declined, NoAnswer, NotFound, Stop, TimedOut
 from console.cli.line import Line, connected
@@ -128,7 +128,7 @@ def _check(report: Report, *, strict: bool) -> None:
 
 async def _import(where: Where, plan: PlanFile, file: Path, told: Imported, waiting: Waiting) -> None:
     async with connected(where) as line:
-        with _bar(len(plan.tasks)) as progress:
+        with bar("importing", len(plan.tasks), quiet=where.as_json) as progress:
             sent = await _send(line, plan, told.session, file, progress)
         told.plan_id, told.seq = sent.plan_id, sent.seq
         told.new, told.revised, told.unchanged = sent.new, sent.revised, sent.unchanged
@@ -159,29 +159,6 @@ async def _until_over(line: Line, plan: PlanFile, timeout: float) -> None:
         await asyncio.wait_for(all_over(line, names), timeout)
     except TimeoutError:
         raise TimedOut(f"the plan is in, but not over within {timeout:g} s") from None
-
-
-def _bar(total: int) -> AbstractContextManager[Progress | None]:
-    """A progress bar on a terminal, for plans that take a while; nothing else."""
-    if not sys.stderr.isatty() or total < 2_000:
-        return nullcontext(None)
-    return _drawn_bar(total)
-
-
-class _drawn_bar:  # noqa: N801 - used like a function
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress as Bar
-
-        self._bar = Bar(console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task("importing", total=total)
-
-    def __enter__(self) -> Progress:
-        self._bar.start()
-        return lambda done, total: self._bar.update(self._task, completed=done, total=total)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
 
 
 def _tell(where: Where, report: Report, told: Imported, stop: Stop | None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from console.cli import api, out
-from console.cli.exits import Usage
+from console.cli.exits import NotFound, Usage
 from console.cli.orders import give
 from console.cli.shown import age
 from console.cli.where import HERE, Where
@@ -23,10 +23,12 @@ def status(*lanes: str, where: Where = HERE) -> int:
     lanes
         Only these.
     """
-    found = api.get(where, "/queues")
-    rows = [row for row in found["rows"] if not lanes or row["lane"] in lanes]
+    rows = [row for row in api.get(where, "/lanes") if not lanes or row["lane"] in lanes]
+    missing = [lane for lane in lanes if lane not in {row["lane"] for row in rows}]
+    if missing:
+        raise NotFound(f"there is no lane {missing[0]!r}")
     if where.as_json:
-        out.document({**found, "rows": rows})
+        out.document({"rows": rows, "total": len(rows)})
         return 0
     now = SystemClock().now_us()
     out.table(
@@ -40,7 +42,7 @@ def status(*lanes: str, where: Where = HERE) -> int:
             ("WAITING", lambda row: row.get("waiting", 0)),
             ("OLDEST", lambda row: age(row.get("oldest_ready"), now)),
         ),
-        empty="There is no such lane.",
+        empty="There is no lane.",
     )
     return 0
 

@@ -18,7 +18,7 @@ from console.cli.where import HERE, Where
 from core.clock import SystemClock
 from core.domain import task
 from core.domain.session import DEFAULT_SESSION
-from core.domain.task import TaskSpec
+from core.domain.task import OPEN, TaskSpec
 from core.domain.words import Policy
 from core.ids import new_id
 
@@ -116,7 +116,7 @@ def listing(
     Parameters
     ----------
     state
-        Only tasks in this state; may be given several times.
+        Only tasks in this state; may be given several times; open: all that are not over.
     session
         Only tasks of this session.
     lane
@@ -126,7 +126,8 @@ def listing(
     limit
         So many at most; 0: all.
     """
-    found = api.get(where, "/tasks", state=state, session=session, lane=lane, text=text, limit=limit)
+    states = sorted({one for each in state for one in (OPEN if each == "open" else (each,))})
+    found = api.get(where, "/tasks", state=states, session=session, lane=lane, text=text, limit=limit)
     if where.as_json:
         out.document(found)
         return 0

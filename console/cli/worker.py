@@ -33,7 +33,7 @@ def listing(
     limit
         So many at most; 0: all.
     """
-    found = api.get(where, "/workers", state=state, limit=limit)
+    found = api.rows(where, "/workers", states=state, limit=limit)
     if where.as_json:
         out.document(found)
         return 0

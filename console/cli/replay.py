@@ -1,0 +1,217 @@
+"""``switchtower replay``: the log checked against itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+
+from console.cli import exits, out
+from console.cli.bar import Bar, bar
+from console.cli.instance import READ_MODEL
+from console.cli.line import Line, connected
+from console.cli.where import HERE, Where
+from core.domain import machine
+from core.domain.state import State
+from core.envelope import GENESIS_CHAIN, chain_of, decode_command, encode_fact, unchained
+from core.ledger import Ledger, Stored
+
+What = Literal["subject", "body", "left over", "chain", "unreadable"]
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """The first place where EVENTS is not what COMMANDS make of it."""
+
+    seq: int
+    command_seq: int
+    what: What
+    stored: str = ""
+    computed: str = ""
+
+
+class Models(msgspec.Struct, kw_only=True):
+    """The read models as they stand against the same folded anew. ``found_in`` says where they were."""
+
+    equal: bool
+    found_in: str
+    sequences: dict[str, int]
+    tables: int
+    different: list[str] = []
+    not_compared: list[str] = []
+
+
+class Verified(msgspec.Struct, kw_only=True):
+    """What was compared. ``since`` is the first COMMANDS sequence; ``pending`` commands are not decided yet."""
+
+    equal: bool = True
+    since: int = 1
+    commands: int = 0
+    events: int = 0
+    pending: int = 0
+    chain: str = ""
+    rules: int = 0
+    difference: Difference | None = None
+
+
+def verify(
+    *,
+    events_only: Annotated[bool, Parameter(negative=())] = False,
+    where: Where = HERE,
+) -> int:
+    """Recompute EVENTS from COMMANDS and compare every message; recompute the read models and compare their digests.
+
+    Exit code 1 when something differs. Works while everything runs, up to where the log stood at the start.
+
+    Parameters
+    ----------
+    events_only
+        Leave the read models out.
+    """
+    return asyncio.run(_verify(where, events_only))
+
+
+async def _verify(where: Where, events_only: bool) -> int:
+    async with connected(where) as line:
+        commands, events = (await line.ledger.head("COMMANDS")).last_seq, (await line.ledger.head("EVENTS")).last_seq
+        with bar("deciding again", events, quiet=where.as_json) as progress:
+            found = await recompute(line.ledger, commands=commands, events=events, progress=progress)
+        models = None if events_only or not found.equal else await _models(where, line)
+    same = found.equal and (models is None or models.equal)
+    if where.as_json:
+        out.document({**msgspec.to_builtins(found), "read_models": models})
+    else:
+        _tell(found)
+        if models is not None:
+            _tell_models(models)
+    return exits.OK if same else exits.FAILURE
+
+
+async def recompute(ledger: Ledger, *, commands: int, events: int, progress: Bar | None = None) -> Verified:
+    """Decide every command up to ``commands`` again and compare with the facts up to ``events``, one by one."""
+    verified = Verified()
+    state, chain = State(), GENESIS_CHAIN
+    async with aclosing(_each(ledger, events)) as facts, aclosing(_commands(ledger, commands)) as orders:
+        async for order in orders:
+            if verified.events == events:
+                verified.pending += 1
+                continue
+            for recorded in machine.step(state, decode_command(order)):
+                message, chain = encode_fact(recorded, chain)
+                stored = await anext(facts, None)
+                if stored is None:  # the commit of this command was under way when we looked
+                    break
+                verified.difference = _difference(stored, message.subject, message.data, order.seq)
+                if verified.difference is not None:
+                    verified.equal = False
+                    return verified
+                verified.events = stored.seq
+                verified.chain = chain
+            verified.commands = order.seq
+            if progress is not None and verified.events % 1_000 < 4:
+                progress(verified.events, events)
+        left = await anext(facts, None)
+    if left is not None:
+        verified.equal = False
+        verified.difference = Difference(seq=left.seq, command_seq=0, what="left over", stored=left.subject)
+    verified.rules = state.rules
+    return verified
+
+
+async def _models(where: Where, line: Line) -> Models | None:
+    """The console's read model, or the file's when no console runs, against a fold of the log; None without either."""
+    from console.cli import api
+    from projections import sql, verify
+
+    try:
+        found_in, found = "the console", msgspec.convert(api.get(where, "/read-model"), verify.Standing)
+    except exits.NoAnswer:
+        path = where.settings().data / READ_MODEL
+        standing = await verify.standing_of(path)
+        if standing is None:
+            return None
+        found_in, found = str(path), standing
+    with bar("folding again", sum(found.sequences.values()), quiet=where.as_json) as progress:
+        total = sum(found.sequences.values())
+        tell = None if progress is None else lambda done: progress(done, total)
+        computed = await verify.recompute(line.ledger, found.sequences, progress=tell)
+    if found.schema != computed.schema:
+        raise exits.Stop(f"{found_in} was folded by other SQL ({found.schema}; ours is {computed.schema}): rebuild it")
+    forgotten = (await line.ledger.head("OBSERVATIONS")).first_seq > 1
+    wrong = verify.different(found, computed, forgotten=forgotten)
+    return Models(
+        equal=not wrong,
+        found_in=found_in,
+        sequences=found.sequences,
+        tables=len(computed.digests),
+        different=wrong,
+        not_compared=[table.name for table in sql.load().of_stream("OBSERVATIONS")] if forgotten else [],
+    )
+
+
+def _difference(stored: Stored, subject: str, data: bytes, command_seq: int) -> Difference | None:
+    """How the stored fact differs from the one just computed; None when it does not, in a byte."""
+
+    def differs(what: What, have: str, want: str = "") -> Difference:
+        return Difference(seq=stored.seq, command_seq=command_seq, what=what, stored=have, computed=want)
+
+    if stored.subject != subject:
+        return differs("subject", stored.subject, subject)
+    if stored.data == data:
+        return None
+    try:
+        have, want = unchained(stored.data), unchained(data)
+        if have != want:
+            return differs("body", _text(have), _text(want))
+        return differs("chain", chain_of(stored.data), chain_of(data))
+    except UnicodeDecodeError:
+        return differs("unreadable", _text(stored.data))
+
+
+async def _each(ledger: Ledger, until: int) -> AsyncGenerator[Stored, None]:
+    async with aclosing(ledger.read("EVENTS", until=until)) as reading:
+        async for batch in reading:
+            for stored in batch:
+                yield stored
+
+
+async def _commands(ledger: Ledger, until: int) -> AsyncGenerator[Stored, None]:
+    async with aclosing(ledger.read("COMMANDS", until=until)) as reading:
+        async for batch in reading:
+            for stored in batch:
+                yield stored
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")[:2_000]
+
+
+def _tell_models(models: Models) -> None:
+    stands = ", ".join(f"{stream} {seq:,}" for stream, seq in sorted(models.sequences.items()))
+    if models.equal:
+        out.text(
+            f"The read models in {models.found_in} are what the log makes of them: {models.tables} tables, {stands}"
+        )
+    else:
+        out.text(f"The read models in {models.found_in} differ from the log ({stands}): {', '.join(models.different)}")
+        out.text("Fold them anew: stop the console, then `switchtower projections rebuild`")
+    if models.not_compared:
+        out.text(f"Not compared, as their oldest observations are forgotten by age: {', '.join(models.not_compared)}")
+
+
+def _tell(found: Verified) -> None:
+    if found.difference is None:
+        out.text(
+            f"EVENTS is what COMMANDS make of it: {found.events:,} facts of {found.commands:,} commands compared, "
+            f"from command {found.since} on, rules {found.rules}, chain {found.chain or 'empty'}"
+        )
+        if found.pending:
+            out.text(f"{found.pending:,} commands are not decided yet")
+        return
+    first = found.difference
+    out.text(f"EVENTS {first.seq} differs from what command {first.command_seq} makes: {first.what}")
+    out.text(f"  stored:   {first.stored}")
+    out.text(f"  computed: {first.computed}")
