@@ -28,3 +28,25 @@ select seq, agent_id, true as paused, reason as because, at_us as since from fac
 
 -- on agent.resumed
 select seq, agent_id, false as paused, '' as because, at_us as since from facts
+
+-- query page
+with under_way as (
+    select agent_id, arg_max(run_id, born) as run_id, min(assigned_at) as assigned_at from runs
+    where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by agent_id
+)
+select a.agent_id, a.worker_id, a.name, a.adapter, a.model, a.pool, a.capabilities, a.present, a.paused, a.because,
+    a.since, w.state as worker_state, w.since as worker_since, coalesce(u.run_id, '') as run_id,
+    coalesce(u.assigned_at, 0) as assigned_at
+from agents a
+left join workers w on w.worker_id = a.worker_id and w.from_seq <= $seq and w.to_seq > $seq
+left join under_way u on u.agent_id = a.agent_id
+where a.from_seq <= $seq and a.to_seq > $seq /*where*/
+order by a.worker_id, length(a.name), a.name
+
+-- query totals
+select agent_id, count(*) as runs, count(*) filter (state = 'succeeded') as done,
+    count(*) filter (state in ('failed', 'lost')) as failed, max(ended_at) as last_ended, max(last_at) as last_at,
+    sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens,
+    sum(cost_uusd)::bigint as cost_uusd
+from runs where from_seq <= $seq and to_seq > $seq /*where*/
+group by agent_id

@@ -17,3 +17,54 @@ select seq, lane, true as paused, reason as because, actor, at_us as since from 
 
 -- on lane.resumed
 select seq, lane, false as paused, '' as because, '' as actor, at_us as since from facts
+
+-- query page
+with containers as (
+    select distinct unnest(s.parents) as task_id
+    from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
+    where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
+        and t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')
+),
+standing as (
+    select lane, count(*) filter (state = 'ready') as ready, count(*) filter (state = 'blocked') as blocked,
+        count(*) filter (state = 'waiting') as waiting, count(*) filter (state = 'paused') as held,
+        min(since) filter (state = 'ready') as oldest_ready
+    from tasks
+    where from_seq <= $seq and to_seq > $seq and state in ('ready', 'blocked', 'waiting', 'paused')
+        and task_id not in (from containers)
+    group by lane
+),
+under_way as (
+    select lane, count(*) as running from runs where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by lane
+),
+ended as (
+    select lane, count(*) filter (state = 'succeeded') as done, count(*) filter (state in ('failed', 'lost')) as failed
+    from ends where seq <= $seq and at_us > $since group by lane
+)
+select l.lane, coalesce(l.paused, false) as paused, coalesce(l.because, '') as paused_because,
+    case when l.paused then l.since else 0 end as paused_since, coalesce(l.actor, '') as paused_by,
+    nullif(l.concurrency, -1) as concurrency,
+    coalesce(s.ready, 0) as ready, coalesce(s.blocked, 0) as blocked, coalesce(u.running, 0) as running,
+    coalesce(s.waiting, 0) as waiting, coalesce(s.held, 0) as held, coalesce(s.oldest_ready, 0) as oldest_ready,
+    coalesce(e.done, 0) as done_last_hour, coalesce(e.failed, 0) as failed_last_hour
+from lanes l left join standing s using (lane) left join under_way u using (lane) left join ended e using (lane)
+where l.from_seq <= $seq and l.to_seq > $seq
+order by l.lane
+
+-- The rule's own view: paused, limit, runs under way.
+-- query rule
+select l.lane, coalesce(l.paused, false) as paused, nullif(l.concurrency, -1) as concurrency,
+    (select count(*) from runs r
+     where r.lane = l.lane and r.ended_at = 0 and r.from_seq <= $seq and r.to_seq > $seq) as running
+from lanes l where l.from_seq <= $seq and l.to_seq > $seq
+
+-- query queue
+with containers as (
+    select distinct unnest(s.parents) as task_id
+    from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
+    where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
+        and t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')
+)
+select task_id from tasks
+where from_seq <= $seq and to_seq > $seq and state = 'ready' and lane = $lane and task_id not in (from containers)
+order by priority, born, task_id limit $limit

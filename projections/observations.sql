@@ -6,3 +6,18 @@ says varchar, ref varchar, failed boolean, usage varchar, data varchar
 
 -- on observation
 select seq, stored_us, at_us, run_id, task_id, n, kind, name, says, ref, failed, usage, data from facts
+
+-- query of_run
+select seq, run_id, n, at_us, kind, name, says, ref, failed, usage, data from observations
+where run_id = $run_id and seq <= $observations_seq and seq > $after /*where*/
+order by seq limit $limit
+
+-- query counted
+select count(*) as observed, count(*) filter (kind = 'tool') as tool_calls,
+    count(*) filter (kind = 'tool_result' and failed) as failed_calls
+from observations where run_id = $run_id and seq <= $observations_seq
+
+-- query results
+select seq, run_id, n, at_us, kind, name, says, ref, failed, usage, data from observations
+where run_id = $run_id and seq <= $observations_seq and kind = 'tool_result' and ref in (select unnest($refs))
+order by seq

@@ -78,3 +78,25 @@ from (select seq, at_us, unnest(released, recursive := true) from facts)
 select seq, run_id, case "then" when 'cancelled' then 'cancelled' else 'interrupted' end as state, '' as stopping,
     at_us as ended_at
 from (select seq, at_us, unnest(released, recursive := true) from facts)
+
+-- query page
+select r.run_id, r.task_id, r.session_id, r.title, r.agent_id, r.worker_id, r.lane, r.attempt, r.state, r.stopping,
+    r.step, r.percent, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.tool_calls,
+    r.cost_uusd, r.files, r.checks, r.error_class, r.error, r.exit_code, r.summary, r.duration_ms, r.assigned_at,
+    r.started_at, r.ended_at, r.last_at, r.born, coalesce(a.adapter, '') as adapter, coalesce(a.model, '') as model
+from (
+    select * from runs r where from_seq <= $seq and to_seq > $seq /*where*/ /*before*/ order by born desc /*limit*/
+) r
+left join agents a on a.agent_id = r.agent_id and a.from_seq <= $seq and a.to_seq > $seq
+order by r.born desc
+
+-- query count
+select count(*) as n from runs r where from_seq <= $seq and to_seq > $seq /*where*/
+
+-- query stages
+select from_seq as seq, to_seq, state, stopping, last_at, assigned_at, started_at, ended_at
+from runs where run_id = $run_id and from_seq <= $seq order by from_seq
+
+-- query last_seen
+select run_id, max(at_us) as at_us from observations
+where seq <= $observations_seq and stored_us >= $since and run_id in (select unnest($run_ids)) group by run_id

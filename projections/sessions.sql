@@ -28,3 +28,15 @@ select seq, plan_id, 'sealed' as state, new as created, revised, ready, cycles, 
 
 -- on plan.dropped alone
 select seq, plan_id, 'dropped' as state, reason as because, at_us as since from facts
+
+-- query page
+select session_id, state, goal, root, summary, opened_at, closed_at from sessions
+where from_seq <= $seq and to_seq > $seq order by state desc, opened_at, session_id
+
+-- query tasks
+select session_id, state, count(*) as n from tasks where from_seq <= $seq and to_seq > $seq group by all
+
+-- query plans
+select plan_id, session_id, state, since, source, because, created, revised, ready, cycles,
+    (select count(*) from staged s where s.plan_id = p.plan_id and s.seq <= $seq) as staged
+from plans p where from_seq <= $seq and to_seq > $seq order by since desc, plan_id

@@ -1,4 +1,4 @@
-"""DuckDB, owned by one thread that writes and a few that read. Nobody else in the process, and no other process, opens it."""
+"""DuckDB, owned by one thread that writes and a few that read. Nobody else, and no other process, opens the file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -19,11 +19,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+_PARAMETER = re.compile(r"\$([a-z_]\w*)")
+
 READERS = 4
 WAL_ALARM_BYTES = 1 << 30
 # A checkpoint each 256 MB instead of 16: measured 1.5 to 3 times the insert rate. Two threads: the machine's other
 # core belongs to the rest of the system. Times are integers, so no zone comes in.
-CONFIG = {"checkpoint_threshold": "256MB", "memory_limit": "1GB", "threads": "2"}
+CONFIG: dict[str, Any] = {"checkpoint_threshold": "256MB", "memory_limit": "1GB", "threads": "2"}
 
 
 class StoreLocked(Exception):
@@ -40,13 +42,17 @@ class Reader:
         self._cursor = cursor
         self._sql = sql
 
-    def ask(self, name: str, **values: Any) -> list[dict[str, Any]]:
-        """The rows of the query ``file.name``, as dicts by column."""
-        return self.run(self._sql.queries[name], **values)
+    def ask(self, name: str, clauses: Mapping[str, str] | None = None, /, **values: Any) -> list[dict[str, Any]]:
+        """The rows of the query ``file.name``, as dicts by column. ``clauses`` take the place of ``/*name*/`` in it."""
+        text = self._sql.queries[name]
+        for place, clause in (clauses or {}).items():
+            text = text.replace(f"/*{place}*/", clause)
+        return self.run(text, **values)
 
-    def run(self, text: str, **values: Any) -> list[dict[str, Any]]:
-        """The rows of a statement whose parameters are ``$name``."""
-        done = self._cursor.execute(text, values or None)
+    def run(self, text: str, /, **values: Any) -> list[dict[str, Any]]:
+        """The rows of a statement with parameters ``$name``; values it does not name are left out."""
+        named = {name: values[name] for name in set(_PARAMETER.findall(text))}
+        done = self._cursor.execute(text, named or None)
         names = [column[0] for column in done.description or ()]
         return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
 
@@ -62,9 +68,13 @@ class Store:
         self._readers = ThreadPoolExecutor(READERS, "read-model-reader")
         self._local = threading.local()
 
-    async def write(self, work: Callable[Concatenate[duckdb.DuckDBPyConnection, P], T], *args: P.args, **named: P.kwargs) -> T:
+    async def write(
+        self, work: Callable[Concatenate[duckdb.DuckDBPyConnection, P], T], *args: P.args, **named: P.kwargs
+    ) -> T:
         """Run ``work`` on the writer's thread in one transaction: all of it is kept, or nothing."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._transact, lambda db: work(db, *args, **named))
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writer, lambda: self._transact(lambda db: work(db, *args, **named))
+        )
 
     async def query(self, ask: Callable[Concatenate[Reader, P], T], *args: P.args, **named: P.kwargs) -> T:
         """Run a query on a reader's thread."""
@@ -146,8 +156,3 @@ def _roll_back(db: duckdb.DuckDBPyConnection) -> None:
         db.execute("rollback")
     except duckdb.Error:  # the failed statement may have ended the transaction itself
         log.debug("nothing to roll back")
-
-
-def in_order(values: Sequence[Any]) -> list[Any]:
-    """A list as a parameter: DuckDB wants a list, not a tuple."""
-    return list(values)

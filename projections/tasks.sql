@@ -148,3 +148,93 @@ delete from released where plan_id in (select plan_id from facts)
 
 -- after plan.dropped
 delete from released where plan_id in (select plan_id from facts)
+
+-- query page
+select task_id, session_id, title, kind, state, because, lane, priority, proof, agent_id, run_id, attempt, used, losses,
+    max_attempts, since, retry_at, born, born_at, labels, plan_id, cost,
+    /*keys*/
+from (
+    select t.*, 0::bigint as cost from tasks t where from_seq <= $seq and to_seq > $seq /*where*/
+) t
+/*cost*/
+where true /*after*/
+order by k1, k2, k3, task_id
+/*limit*/
+
+-- query by_state
+select state, count(*) as n from tasks t where from_seq <= $seq and to_seq > $seq /*where*/ group by state
+
+-- Open tasks that are a part of another one, by that one.
+-- query parts
+select parent as task_id, count(*) as parts,
+    count(*) filter (state in ('blocked', 'ready', 'running', 'waiting', 'paused')) as open_parts
+from (
+    select unnest(s.parents) as parent, t.state
+    from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
+    where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
+)
+where true /*ids*/
+group by parent
+
+-- What the tasks' runs used.
+-- query used
+select task_id, sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens,
+    sum(cost_uusd)::bigint as cost_uusd
+from runs where from_seq <= $seq and to_seq > $seq /*ids*/
+group by task_id
+
+-- query steps
+select run_id, step, percent, stopping, state from runs
+where from_seq <= $seq and to_seq > $seq and run_id in (select unnest($run_ids))
+
+-- Dependencies that are not done, in the order they are named; a task nobody knows is 'unknown'.
+-- query unmet
+select n.task_id, n.needed, coalesce(t.state, 'unknown') as state
+from (
+    select task_id, unnest(depends_on) as needed, generate_subscripts(depends_on, 1) as place
+    from specs where from_seq <= $seq and to_seq > $seq and len(depends_on) > 0 /*ids*/
+) n
+left join tasks t on t.task_id = n.needed and t.from_seq <= $seq and t.to_seq > $seq
+where t.state is distinct from 'done'
+order by n.task_id, n.place
+
+-- Parents that wait themselves: for a dependency, or for a parent of their own that waits.
+-- query blocked_parents
+with recursive s as (
+    select task_id, depends_on, parents from specs where from_seq <= $seq and to_seq > $seq
+),
+t as (select task_id, state from tasks where from_seq <= $seq and to_seq > $seq),
+above(child, task_id) as (
+    select s.task_id, unnest(s.parents) from s where s.task_id in (select unnest($ids))
+    union
+    select a.task_id, unnest(s.parents) from above a join s on s.task_id = a.task_id
+),
+waits(task_id) as (
+    select distinct a.task_id
+    from above a join s on s.task_id = a.task_id join t me on me.task_id = a.task_id and me.state <> 'done',
+    lateral (select unnest(s.depends_on) as needed) d left join t on t.task_id = d.needed
+    where t.state is distinct from 'done'
+    union
+    select a.child from above a join waits w on w.task_id = a.task_id
+    join t on t.task_id = a.child and t.state <> 'done'
+)
+select a.child as task_id, a.task_id as parent
+from above a join waits w on w.task_id = a.task_id join t on t.task_id = a.task_id and t.state <> 'done'
+where a.child in (select unnest($ids))
+
+-- query wording
+select task_id, depends_on, parents, needs, spec from specs
+where from_seq <= $seq and to_seq > $seq and task_id in (select unnest($ids))
+
+-- query dependents
+select task_id from specs where from_seq <= $seq and to_seq > $seq and list_contains(depends_on, $task_id)
+
+-- query children
+select task_id from specs where from_seq <= $seq and to_seq > $seq and list_contains(parents, $task_id)
+
+-- query links
+select task_id, title, state, proof from tasks
+where from_seq <= $seq and to_seq > $seq and task_id in (select unnest($ids))
+
+-- query circles
+select circle from (select unnest(cycles) as circle from plans where from_seq <= $seq and to_seq > $seq)

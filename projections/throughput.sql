@@ -46,3 +46,61 @@ from (select seq, at_us, worker_id, unnest(released, recursive := true) from fac
 select seq, at_us, run_id, task_id, agent_id, worker_id, lane, 'interrupted' as state,
     split_part(run_id, '~', -1)::integer as attempt, 0 as duration_ms, 0 as tokens
 from (select seq, at_us, worker_id, unnest(released, recursive := true) from facts)
+
+-- query minutes
+select (at_us - $since) // 60000000 as minute, count(*) filter (state = 'succeeded') as done,
+    count(*) filter (state = 'failed') as failed, count(*) filter (state = 'lost') as lost,
+    sum(tokens)::bigint as tokens, coalesce(sum(cost_uusd), 0)::bigint as cost_uusd
+from ends where seq <= $seq and at_us >= $since and at_us < $until
+group by minute
+
+-- query hour
+select count(*) filter (state = 'succeeded') as done, count(*) filter (state = 'failed') as failed,
+    count(*) filter (state = 'lost') as lost, count(*) filter (attempt = 1 and state = 'succeeded') as first_done,
+    count(*) filter (attempt = 1 and state in ('succeeded', 'failed', 'lost')) as first_ended,
+    quantile_cont(duration_ms, 0.5) filter (state in ('succeeded', 'failed')) as run_median_ms,
+    quantile_cont(duration_ms, 0.95) filter (state in ('succeeded', 'failed')) as run_p95_ms,
+    coalesce(sum(tokens), 0)::bigint as tokens, sum(cost_uusd)::bigint as cost_uusd
+from ends where seq <= $seq and at_us >= $since and at_us < $until
+
+-- query waits
+select quantile_cont(waited / 1000.0, 0.5) as wait_median_ms, quantile_cont(waited / 1000.0, 0.95) as wait_p95_ms
+from (
+    select min(since - ready_at) as waited from tasks
+    where state = 'running' and from_seq <= $seq and since >= $since and since < $until and ready_at > 0
+    group by task_id, attempt
+)
+
+-- query states
+with containers as (
+    select distinct unnest(s.parents) as task_id
+    from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
+    where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
+        and t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')
+)
+select state, proof = 'parts' or task_id in (from containers) as container, count(*) as n,
+    count(*) filter (state = 'done' and proof = 'claimed') as claimed
+from tasks where from_seq <= $seq and to_seq > $seq group by all
+
+-- query runs
+select state, count(*) as n from runs where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by state
+
+-- query workers
+select state, count(*) as n from workers where from_seq <= $seq and to_seq > $seq group by state
+
+-- query sessions
+select count(*) as n from sessions where from_seq <= $seq and to_seq > $seq and state = 'open'
+
+-- query used
+select * from (
+select /*key*/ as key, count(*) as runs, count(*) filter (r.state = 'succeeded') as done,
+    count(*) filter (r.state in ('failed', 'lost')) as failed, sum(r.input_tokens)::bigint as input_tokens,
+    sum(r.output_tokens)::bigint as output_tokens, sum(r.cache_read_tokens)::bigint as cache_read_tokens,
+    sum(r.cache_write_tokens)::bigint as cache_write_tokens, sum(r.tool_calls)::bigint as tool_calls,
+    sum(r.cost_uusd)::bigint as cost_uusd, sum(r.duration_ms)::bigint as duration_ms
+from runs r left join agents a on a.agent_id = r.agent_id and a.from_seq <= $seq and a.to_seq > $seq
+where r.from_seq <= $seq and r.to_seq > $seq
+group by key
+)
+order by coalesce(cost_uusd, 0) desc, input_tokens + output_tokens + cache_read_tokens + cache_write_tokens desc, key
+limit $limit

@@ -216,3 +216,26 @@ select seq, at_us, tag, actor, command_seq, outcome = 'refused' as failed,
     case kind when 'lane' then target end as lane,
     case command when '' then 'something' else command end || ' ' || replace(outcome, '_', ' ') || ': ' || reason as says
 from facts
+
+-- query facts
+select 'events' as stream, seq, at_us as "at", tag as type, says, coalesce(actor, '') as "by",
+    coalesce(session_id, '') as session_id, coalesce(task_id, '') as task_id, coalesce(run_id, '') as run_id,
+    coalesce(agent_id, '') as agent_id, coalesce(worker_id, '') as worker_id, coalesce(lane, '') as lane, command_seq,
+    coalesce(failed, false) as failed, coalesce(own, true) as own
+from timeline where seq <= $seq /*facts*/
+order by seq desc, own desc, task_id limit $limit
+
+-- query seen
+select 'observations' as stream, o.seq, o.stored_us as "at", o.kind as type,
+    case when o.name = '' then o.says when o.says = '' then o.name else o.name || ': ' || o.says end as says,
+    '' as "by", split_part(o.task_id, '/', 1) as session_id, o.task_id, o.run_id, coalesce(r.agent_id, '') as agent_id,
+    coalesce(r.worker_id, '') as worker_id, coalesce(r.lane, '') as lane, 0 as command_seq, o.failed, true as own
+from (
+    select * from observations where seq <= $observations_seq /*seen*/ order by seq desc limit $limit
+) o
+left join runs r on r.run_id = o.run_id and r.from_seq <= $seq and r.to_seq > $seq
+order by o.seq desc
+
+-- query clock
+select tag, at_us, says from timeline where tag in ('core.clock_suspected', 'core.clock_trusted') and seq <= $seq
+order by seq desc limit 1

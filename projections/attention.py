@@ -1,0 +1,87 @@
+"""What needs a person, from the rows of a moment. An alert is a query, so it can be asked of last week too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.domain.schedule import fits
+from core.domain.words import count, listed
+from projections.agents import workers
+from projections.because import agent_views
+from projections.rows import At, Attention
+from projections.store import Reader
+
+LONG_PAUSE_US = 1_800_000_000  # half an hour: whoever paused it may have forgotten
+RECENT_US = 86_400_000_000  # a refused plan is news for a day
+
+
+def attention(db: Reader, at: At, *, limit: int = 50) -> list[Attention]:
+    """Most urgent first, then longest waiting."""
+    found = [*_clock(db, at), *_workers(db, at), *_broken(db, at, limit), *_plans(db, at, limit), *_nobody(db, at),
+             *_paused(db, at, limit)]  # fmt: skip
+    return sorted(found, key=lambda each: (each.rank, each.since))[:limit]
+
+
+def _clock(db: Reader, at: At) -> Iterator[Attention]:
+    for row in db.ask("timeline.clock", seq=at.events_seq):
+        if row["tag"] == "core.clock_suspected":
+            yield Attention(kind="clock", rank=0, title="The clock", says=row["says"], since=row["at_us"])
+
+
+def _workers(db: Reader, at: At) -> Iterator[Attention]:
+    for worker in workers(db, at):
+        if worker.state == "lost":
+            says = worker.because + (f"; {count(worker.released, 'run')} ended with it" if worker.released else "")
+            yield Attention(
+                kind="worker_lost", rank=1, title=f"Worker {worker.worker_id} is lost", says=says, since=worker.since,
+                worker_id=worker.worker_id,
+            )  # fmt: skip
+
+
+def _broken(db: Reader, at: At, limit: int) -> Iterator[Attention]:
+    for row in db.ask("attention.broken", seq=at.events_seq, limit=limit):
+        says = row["because"]
+        if row["state"] == "quarantined":
+            says = f"{count(row['losses'], 'worker')} lost under it"
+        if row["holds"]:
+            says += f" · holds up {count(row['holds'], 'task')}"
+        yield Attention(
+            kind=row["state"], rank=0 if row["state"] == "quarantined" else 2, title=row["title"], says=says,
+            since=row["since"], task_id=row["task_id"], run_id=row["run_id"],
+        )  # fmt: skip
+
+
+def _plans(db: Reader, at: At, limit: int) -> Iterator[Attention]:
+    seq = at.events_seq
+    for row in db.ask("attention.circles", seq=seq, limit=limit):
+        says = f"they wait for each other: {listed(row['circle'], 9)}"
+        yield Attention(
+            kind="circle", rank=2, title=f"{count(len(row['circle']), 'task')} in a circle", says=says,
+            since=row["since"], task_id=row["circle"][0], plan_id=row["plan_id"],
+        )  # fmt: skip
+    for row in db.ask("attention.dropped", seq=seq, recent=at.at - RECENT_US, limit=limit):
+        yield Attention(
+            kind="plan_dropped", rank=3, title=f"Plan {row['plan_id']} was dropped", says=row["because"],
+            since=row["since"], plan_id=row["plan_id"],
+        )  # fmt: skip
+
+
+def _nobody(db: Reader, at: At) -> Iterator[Attention]:
+    """Ready tasks that no agent present could do."""
+    present = [agent for agent in agent_views(db, at) if agent.state != "gone"]
+    for row in db.ask("attention.waiting", seq=at.events_seq):
+        needs = frozenset(row["needs"])
+        if any(fits(needs, agent.abilities) for agent in present):
+            continue
+        says = f"no agent offers {listed(sorted(needs))}" if present and needs else "no agent is connected"
+        yield Attention(
+            kind="no_agent", rank=2, title=f"{count(row['tasks'], 'ready task')} in lane {row['lane']}", says=says,
+            since=row["since"], task_id=row["task_id"] if row["tasks"] == 1 else "", lane=row["lane"],
+        )  # fmt: skip
+
+
+def _paused(db: Reader, at: At, limit: int) -> Iterator[Attention]:
+    for row in db.ask("attention.paused", seq=at.events_seq, long_ago=at.at - LONG_PAUSE_US, limit=limit):
+        which = {"task": "task_id", "agent": "agent_id", "lane": "lane"}[row["kind"]]
+        says = f"paused: {row['because'] or 'by order'}"
+        yield Attention(kind="paused", rank=4, title=row["title"], says=says, since=row["since"], **{which: row["id"]})

@@ -1,0 +1,162 @@
+"""Why a task is in its state, and why it is not running: by the scheduler's own rule, from the rows of any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from core.domain.schedule import AgentView, Condition, TaskView, why
+from core.domain.words import count
+from projections.rows import At
+from projections.store import Reader
+
+TURN = "free to start: its turn comes"
+_PROOFS = {
+    "claimed": "as the agent says; no check was recorded",
+    "verified": "verified by its checks",
+    "imported": "was done when it was imported",
+    "parts": "all its parts are done",
+}
+
+
+class Rule(msgspec.Struct):
+    """What the rule looks at besides the task: lanes, agents, edges, as they stood."""
+
+    lanes: dict[str, dict[str, Any]]
+    agents: list[AgentView]
+    unmet: dict[str, list[tuple[str, str]]]
+    above: dict[str, list[str]]
+    wording: dict[str, dict[str, Any]]
+    circles: dict[str, list[str]]
+
+
+def because_of(
+    db: Reader, at: At, tasks: Sequence[dict[str, Any]], steps: dict[str, dict[str, Any]], *, every: bool = False
+) -> dict[str, str]:
+    """For each task row (with ``open_parts``) a line on why it is in its state. ``every``: the rows are all there are."""
+    waiting = [row for row in tasks if row["state"] in ("blocked", "ready")]
+    rule = _rule(db, at, waiting, every=every) if waiting else None
+    known: dict[Any, str] = {}  # ready tasks of one lane with the same needs wait for the same thing
+    says: dict[str, str] = {}
+    for row in tasks:
+        if rule is not None and row["state"] in ("blocked", "ready"):
+            says[row["task_id"]] = _first_unmet(rule, row, at.at, known)
+        else:
+            says[row["task_id"]] = _at_rest(row, steps.get(row["run_id"]))
+    return says
+
+
+def why_of(db: Reader, at: At, tasks: Sequence[dict[str, Any]]) -> dict[str, list[Condition]]:
+    """For each task row (with ``open_parts``) every condition for starting it, met or not."""
+    rule = _rule(db, at, tasks)
+    return {row["task_id"]: why(_view(rule, row), rule.agents, at.at) for row in tasks}
+
+
+def agent_views(db: Reader, at: At) -> list[AgentView]:
+    """Every agent as the rule sees it."""
+    return [
+        AgentView(agent_id=row["agent_id"], abilities=abilities(row), state=seen_state(row))
+        for row in db.ask("agents.page", seq=at.events_seq)
+    ]
+
+
+def abilities(row: dict[str, Any]) -> frozenset[str]:
+    return frozenset((*row["capabilities"], row["adapter"], *filter(None, (row["model"], row["pool"]))))
+
+
+def seen_state(row: dict[str, Any]) -> str:
+    """An agent's state as the scheduler sees it: one on a worker that drains or is away is gone."""
+    return "gone" if row["worker_state"] != "live" else agent_state(row)
+
+
+def agent_state(row: dict[str, Any]) -> str:
+    if not row["present"]:
+        return "gone"
+    if row["run_id"]:
+        return "busy"
+    return "paused" if row["paused"] else "idle"
+
+
+def _rule(db: Reader, at: At, tasks: Sequence[dict[str, Any]], *, every: bool = False) -> Rule:
+    seq, ids = at.events_seq, [row["task_id"] for row in tasks]
+    unmet: dict[str, list[tuple[str, str]]] = {}
+    for row in db.ask("tasks.unmet", {"ids": "" if every else "and task_id in (select unnest($ids))"}, seq=seq, ids=ids):
+        unmet.setdefault(row["task_id"], []).append((row["needed"], row["state"]))
+    wording = {row["task_id"]: row for row in db.ask("tasks.wording", seq=seq, ids=ids)}
+    above: dict[str, list[str]] = {}
+    parts = [task_id for task_id, worded in wording.items() if worded["parents"]]
+    for row in db.ask("tasks.blocked_parents", seq=seq, ids=parts) if parts else ():
+        above.setdefault(row["task_id"], []).append(row["parent"])
+    for task_id, parents in above.items():
+        order = list(wording[task_id]["parents"])
+        above[task_id] = sorted(parents, key=order.index)
+    circles = {name: row["circle"] for row in db.ask("tasks.circles", seq=seq) for name in row["circle"]}
+    lanes = {row["lane"]: row for row in db.ask("lanes.rule", seq=seq)}
+    return Rule(lanes, agent_views(db, at), unmet, above, wording, circles)
+
+
+def _view(rule: Rule, row: dict[str, Any]) -> TaskView:
+    lane, task_id = rule.lanes[row["lane"]], row["task_id"]
+    unmet = rule.unmet.get(task_id, [])
+    return TaskView(
+        task_id=task_id,
+        state=row["state"],
+        needs=frozenset(rule.wording[task_id]["needs"]),
+        lane=row["lane"],
+        lane_paused=lane["paused"],
+        lane_running=lane["running"],
+        lane_concurrency=lane["concurrency"],
+        unmet=unmet,
+        blocked_parents=rule.above.get(task_id, []),
+        open_children=row["open_parts"],
+        retry_at=row["retry_at"],
+        because=row["because"],
+        circle=rule.circles.get(task_id, []) if row["state"] == "blocked" and (unmet or task_id in rule.above) else [],
+    )
+
+
+def _first_unmet(rule: Rule, row: dict[str, Any], at: int, known: dict[Any, str]) -> str:
+    like = (row["lane"], frozenset(rule.wording[row["task_id"]]["needs"]), row["open_parts"])
+    if row["state"] == "ready" and like in known:
+        return known[like]
+    unmet = [condition.says for condition in why(_view(rule, row), rule.agents, at) if not condition.met]
+    says = unmet[0] if unmet else TURN
+    if row["state"] == "ready":
+        known[like] = says
+    return says
+
+
+def _at_rest(row: dict[str, Any], step: dict[str, Any] | None) -> str:
+    """The line of a task that is not waiting for its turn."""
+    stored: str = row["because"]
+    match row["state"]:
+        case "running":
+            return _running(row, step)
+        case "waiting":
+            when = datetime.fromtimestamp(row["retry_at"] / 1e6, UTC)
+            return f"tries again at {when:%H:%M:%S}" + (f" after {stored}" if stored else "")
+        case "done":
+            return _PROOFS.get(row["proof"], "")
+        case "quarantined":
+            return f"{count(row['losses'], 'worker')} lost under it; the last: {stored}"
+        case "failed" if row["proof"] == "parts":
+            return "a part of it failed"
+        case "cancelled" if row["proof"] == "parts":
+            return "all its parts were cancelled"
+        case "paused" | "cancelled":
+            return stored or "by order"
+        case _:
+            return stored
+
+
+def _running(row: dict[str, Any], step: dict[str, Any] | None) -> str:
+    if step is None:
+        return ""
+    if step["stopping"]:
+        return "told to stop" if step["stopping"] == "cancel" else "told to interrupt"
+    if step["step"]:
+        return str(step["step"])
+    return f"given to {row['agent_id']}, not begun yet" if step["state"] == "assigned" else f"{row['agent_id']} is at it"

@@ -1,0 +1,107 @@
+"""The whole fleet in figures: counts, the last hour, lanes and queues, sessions and plans, usage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from core.domain.words import Usage
+from projections.because import agent_state
+from projections.rows import At, Counts, Hour, Lane, Minute, Plan, Queued, Session, UsageRow
+from projections.store import Reader
+from projections.tasks import task_rows
+
+MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
+_KEYS = {
+    "agent": "r.agent_id",
+    "model": "coalesce(nullif(a.model, ''), a.adapter, '')",
+    "task": "r.task_id",
+    "lane": "r.lane",
+    "session": "r.session_id",
+}
+
+
+def counts(db: Reader, at: At) -> Counts:
+    seq = at.events_seq
+    tasks: dict[str, int] = {}
+    containers: dict[str, int] = {}
+    claimed = 0
+    for row in db.ask("throughput.states", seq=seq):
+        kind = containers if row["container"] else tasks
+        kind[row["state"]] = kind.get(row["state"], 0) + int(row["n"])
+        claimed += int(row["claimed"])
+    states: dict[str, int] = {}
+    for row in db.ask("agents.page", {"where": "and a.present"}, seq=seq):
+        states[agent_state(row)] = states.get(agent_state(row), 0) + 1
+    return Counts(
+        tasks=tasks,
+        containers=containers,
+        agents=states,
+        workers={row["state"]: int(row["n"]) for row in db.ask("throughput.workers", seq=seq)},
+        runs={row["state"]: int(row["n"]) for row in db.ask("throughput.runs", seq=seq)},
+        claimed=claimed,
+        sessions=int(db.ask("throughput.sessions", seq=seq)[0]["n"]),
+    )
+
+
+def hour(db: Reader, at: At) -> Hour:
+    """The 60 minutes up to the moment."""
+    since = at.at + 1 - HOUR_US
+    values = {"seq": at.events_seq, "since": since, "until": at.at + 1}
+    found = {int(row.pop("minute")): row for row in db.ask("throughput.minutes", **values)}
+    minutes = [Minute(at=since + i * MINUTE_US, **found.get(i, {})) for i in range(60)]
+    whole = db.ask("throughput.hour", **values)[0]
+    first_done, first_ended = whole.pop("first_done"), whole.pop("first_ended")
+    ended = whole["done"] + whole["failed"] + whole["lost"]
+    return Hour(
+        minutes=minutes,
+        **whole,
+        **db.ask("throughput.waits", **values)[0],
+        success_share=whole["done"] / ended if ended else None,
+        first_try_share=first_done / first_ended if first_ended else None,
+    )
+
+
+def lanes(db: Reader, at: At) -> list[Lane]:
+    return [Lane(**row) for row in db.ask("lanes.page", seq=at.events_seq, since=at.at - HOUR_US)]
+
+
+def queue(db: Reader, at: At, lane: str, *, limit: int = 50) -> list[Queued]:
+    """Ready tasks of a lane in the order the scheduler would give them out."""
+    ids = [row["task_id"] for row in db.ask("lanes.queue", seq=at.events_seq, lane=lane, limit=limit)]
+    rows = {row.task_id: row for row in task_rows(db, at, ids)}
+    return [Queued(place=n, row=rows[each], because=rows[each].because) for n, each in enumerate(ids, 1)]
+
+
+def sessions(db: Reader, at: At) -> list[Session]:
+    """Open ones first, then by age."""
+    by_session: dict[str, dict[str, int]] = {}
+    for row in db.ask("sessions.tasks", seq=at.events_seq):
+        by_session.setdefault(row["session_id"], {})[row["state"]] = int(row["n"])
+    found = db.ask("sessions.page", seq=at.events_seq)
+    return [Session(**row, tasks=by_session.get(row["session_id"], {})) for row in found]
+
+
+def plans(db: Reader, at: At) -> list[Plan]:
+    """Newest first."""
+    return [
+        Plan(
+            plan_id=row["plan_id"], session_id=row["session_id"], state=row["state"], at=row["since"],
+            source=row["source"], because=row["because"], staged=row["staged"], new=row["created"],
+            revised=row["revised"], ready=row["ready"], cycles=tuple(tuple(each) for each in row["cycles"]),
+        )  # fmt: skip
+        for row in db.ask("sessions.plans", seq=at.events_seq)
+    ]
+
+
+def usage(
+    db: Reader, at: At, by: Literal["agent", "model", "task", "lane", "session"], *, limit: int = 100
+) -> list[UsageRow]:
+    """What was used, the dearest first."""
+    found = db.ask("throughput.used", {"key": _KEYS[by]}, seq=at.events_seq, limit=limit)
+    return [
+        UsageRow(
+            key=row["key"], runs=row["runs"], done=row["done"], failed=row["failed"], duration_ms=row["duration_ms"],
+            usage=Usage(**{name: row[name] for name in Usage.__struct_fields__}),
+        )  # fmt: skip
+        for row in found
+    ]

@@ -1,0 +1,124 @@
+"""Runs: lists by filter, one run with its stages, and what was observed in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from core.domain.words import Usage
+from projections.record import timeline
+from projections.rows import At, Observed, Run, RunFilter, RunPage, Runs, Stage, TimelineFilter, ToolCall
+from projections.store import Reader
+
+_CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ when looking for the last sign
+_USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "tool_calls", "cost_uusd")
+_WHEN = {"assigned": "assigned_at", "running": "started_at"}
+
+
+def runs(db: Reader, at: At, wanted: RunFilter) -> Runs:
+    """A page of runs, newest first, and how many there are."""
+    values = {"seq": at.events_seq, "states": list(wanted.states), **{name: getattr(wanted, name) for name in _BY}}
+    where = _where(wanted)
+    born = int(wanted.before) if wanted.before.isdecimal() else 0
+    clauses = {
+        "where": where,
+        "before": "and r.born < $born" if born else "",
+        "limit": f"limit {int(wanted.limit) + 1}" if wanted.limit else "",
+    }
+    total = int(db.ask("runs.count", {"where": where}, **values)[0]["n"])
+    found = db.ask("runs.page", clauses, **values, born=born)
+    more = bool(wanted.limit) and len(found) > wanted.limit
+    found = found[: wanted.limit] if more else found
+    return Runs(rows=_made(db, at, found), total=total, before=str(found[-1]["born"]) if more else "")
+
+
+def run(db: Reader, at: At, run_id: str) -> RunPage | None:
+    """A run with its stages, or None where there is no such run at that moment."""
+    clauses = {"where": "and r.run_id = $run_id", "before": "", "limit": ""}
+    found = _made(db, at, db.ask("runs.page", clauses, seq=at.events_seq, run_id=run_id))
+    if not found:
+        return None
+    counted = db.ask("observations.counted", run_id=run_id, observations_seq=at.observations_seq)[0]
+    return RunPage(
+        run=found[0],
+        stages=_stages(db.ask("runs.stages", seq=at.events_seq, run_id=run_id)),
+        timeline=timeline(db, at, TimelineFilter(run_id=run_id, observations=False)).entries,
+        **counted,
+    )
+
+
+def observations(
+    db: Reader, at: At, run_id: str, *, kinds: tuple[str, ...] = (), after: int = 0, limit: int = 200
+) -> list[Observed]:
+    """What was seen in a run, in order, after sequence ``after``."""
+    where = {"where": "and list_contains($kinds, kind)" if kinds else ""}
+    values = {"run_id": run_id, "observations_seq": at.observations_seq, "after": after, "kinds": list(kinds)}
+    return [_observed(row) for row in db.ask("observations.of_run", where, **values, limit=limit)]
+
+
+def tool_calls(db: Reader, at: At, run_id: str, *, after: int = 0, limit: int = 200) -> list[ToolCall]:
+    """Tool calls of a run, in order, each with its result where one was seen."""
+    calls = observations(db, at, run_id, kinds=("tool",), after=after, limit=limit)
+    refs = [call.ref for call in calls if call.ref]
+    found = db.ask("observations.results", run_id=run_id, observations_seq=at.observations_seq, refs=refs) if refs else []
+    results = {row["ref"]: _observed(row) for row in found}
+    return [ToolCall(call=call, result=results.get(call.ref)) for call in calls]
+
+
+def runs_by_id(db: Reader, at: At, run_ids: list[str]) -> dict[str, Run]:
+    """Just these runs."""
+    if not run_ids:
+        return {}
+    clauses = {"where": "and r.run_id in (select unnest($run_ids))", "before": "", "limit": ""}
+    found = db.ask("runs.page", clauses, seq=at.events_seq, run_ids=run_ids)
+    return {each.run_id: each for each in _made(db, at, found)}
+
+
+_BY = ("task_id", "session_id", "agent_id", "worker_id", "lane")
+
+
+def _where(wanted: RunFilter) -> str:
+    clauses = [f"and r.{name} = ${name}" for name in _BY if getattr(wanted, name)]
+    return " ".join(clauses + (["and list_contains($states, r.state)"] if wanted.states else []))
+
+
+def _made(db: Reader, at: At, found: list[dict[str, Any]]) -> list[Run]:
+    seen = _last_seen(db, at, [row for row in found if not row["ended_at"]])
+    return [_run(row, seen.get(row["run_id"], 0)) for row in found]
+
+
+def _last_seen(db: Reader, at: At, under_way: list[dict[str, Any]]) -> dict[str, int]:
+    """When something was last observed in each of the runs under way."""
+    if not under_way:
+        return {}
+    since = min(row["assigned_at"] for row in under_way) - _CLOCKS_APART_US
+    run_ids = [row["run_id"] for row in under_way]
+    found = db.ask("runs.last_seen", observations_seq=at.observations_seq, since=since, run_ids=run_ids)
+    return {row["run_id"]: row["at_us"] for row in found}
+
+
+def _run(row: dict[str, Any], seen: int) -> Run:
+    fields = {name: row[name] for name in Run.__struct_fields__ if name in row}
+    fields |= {"files": tuple(row["files"]), "checks": tuple(row["checks"])}
+    return Run(**fields, usage=Usage(**{name: row[name] for name in _USAGE}), last_seen=max(row["last_at"], seen))
+
+
+def _stages(found: list[dict[str, Any]]) -> list[Stage]:
+    """The states a run went through, one stage each, however many reports came within."""
+    stages: list[Stage] = []
+    for row in found:
+        if not stages or stages[-1].state != row["state"]:
+            began = row[_WHEN.get(row["state"], "ended_at")]
+            if stages:
+                stages[-1] = msgspec.structs.replace(stages[-1], until=began)
+            stages.append(Stage(state=row["state"], seq=row["seq"], at=began))
+    return stages
+
+
+def _observed(row: dict[str, Any]) -> Observed:
+    usage = None if row["usage"] is None else msgspec.json.decode(row["usage"], type=Usage)
+    return Observed(
+        seq=row["seq"], run_id=row["run_id"], n=row["n"], at=row["at_us"], kind=row["kind"], name=row["name"],
+        says=row["says"], ref=row["ref"], failed=row["failed"], usage=usage, data=row["data"],
+    )  # fmt: skip

@@ -1,0 +1,178 @@
+"""Tasks: lists by filter, and one task with all that hangs on it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from core.domain.task import TaskSpec
+from projections.because import because_of, why_of
+from projections.record import timeline
+from projections.rows import (
+    STATE_ORDER,
+    At,
+    Link,
+    RunFilter,
+    Task,
+    TaskFilter,
+    TaskOrder,
+    TaskRow,
+    Tasks,
+    TimelineFilter,
+)
+from projections.runs import runs
+from projections.store import Reader
+
+_STANDING = "t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')"
+_CONTAINERS = f"""(select unnest(s.parents) from specs s join tasks t on t.task_id = s.task_id and {_STANDING}
+    and t.from_seq <= $seq and t.to_seq > $seq where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0)"""
+
+_RANK = "coalesce(list_position({}, t.state), 99)".format(list(STATE_ORDER))
+_KEYS: dict[TaskOrder, str] = {
+    "need": f"{_RANK} as k1, t.priority as k2, case when t.state in ('done', 'cancelled') then -t.since else t.born end as k3",
+    "queue": "t.priority as k1, t.born as k2, 0 as k3",
+    "recent": "-t.since as k1, -t.born as k2, 0 as k3",
+    "cost": "-coalesce(u.cost_uusd, -1) as k1, t.priority as k2, t.born as k3",
+    "id": "0 as k1, 0 as k2, 0 as k3",
+}
+_COST = """left join (select task_id, sum(cost_uusd)::bigint as cost_uusd from runs
+    where from_seq <= $seq and to_seq > $seq group by task_id) u using (task_id)"""
+_THESE = "and t.task_id in (select unnest($ids))"
+
+
+def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
+    """A page of the tasks that fit, and how many there are."""
+    values = _values(at, wanted)
+    all_states = db.ask("tasks.by_state", {"where": _where(wanted, states=False)}, **values)
+    by_state = {row["state"]: int(row["n"]) for row in all_states}
+    total = sum(n for state, n in by_state.items() if not wanted.states or state in wanted.states)
+    clauses = {
+        "keys": _KEYS[wanted.order],
+        "where": _where(wanted),
+        "cost": _COST if wanted.order == "cost" else "",
+        "after": "and (k1, k2, k3, task_id) > ($k1, $k2, $k3, $last)" if wanted.after else "",
+        "limit": f"limit {int(wanted.limit) + 1}" if wanted.limit else "",
+    }
+    found = db.ask("tasks.page", clauses, **values, **_cursor(wanted.after))
+    more = bool(wanted.limit) and len(found) > wanted.limit
+    found = found[: wanted.limit] if more else found
+    return Tasks(
+        rows=_rows(db, at, found, every=not wanted.limit),
+        total=total,
+        by_state=by_state,
+        after=_encode(found[-1]) if more else "",
+    )
+
+
+def task_rows(db: Reader, at: At, task_ids: Sequence[str]) -> list[TaskRow]:
+    """The rows of just these tasks, for a live update; ids that do not exist then are left out."""
+    clauses = {"keys": _KEYS["need"], "where": _THESE, "cost": "", "after": "", "limit": ""}
+    return _rows(db, at, db.ask("tasks.page", clauses, seq=at.events_seq, ids=list(task_ids)))
+
+
+def task(db: Reader, at: At, task_id: str) -> Task | None:
+    """All there is about one task, or None where there is no such task at that moment."""
+    clauses = {"keys": _KEYS["need"], "where": _THESE, "cost": "", "after": "", "limit": ""}
+    found = db.ask("tasks.page", clauses, seq=at.events_seq, ids=[task_id])
+    if not found:
+        return None
+    [row] = _rows(db, at, found)
+    [worded] = db.ask("tasks.wording", seq=at.events_seq, ids=[task_id])
+    around = [
+        list(worded["depends_on"]),
+        _ids(db.ask("tasks.dependents", seq=at.events_seq, task_id=task_id)),
+        list(worded["parents"]),
+        _ids(db.ask("tasks.children", seq=at.events_seq, task_id=task_id)),
+    ]
+    links = _links(db, at, [each for ids in around for each in ids])
+    needs, dependents, parents, children = ([links[each] for each in ids] for ids in around)
+    return Task(
+        row=row,
+        spec=msgspec.json.decode(worded["spec"], type=TaskSpec),
+        needs=needs,
+        dependents=dependents,
+        parents=parents,
+        children=children,
+        runs=runs(db, at, RunFilter(task_id=task_id)).rows,
+        timeline=timeline(db, at, TimelineFilter(task_id=task_id, observations=False)).entries,
+        why=why_of(db, at, [found[0]])[task_id] if row.is_open and row.state != "running" else [],
+        plan_id=found[0]["plan_id"],
+    )
+
+
+def _values(at: At, wanted: TaskFilter) -> dict[str, Any]:
+    return {
+        "seq": at.events_seq, "states": list(wanted.states), "lanes": list(wanted.lanes),
+        "sessions": list(wanted.sessions), "kinds": list(wanted.kinds), "labels": list(wanted.labels),
+        "agent": wanted.agent, "text": wanted.text.lower(),
+    }  # fmt: skip
+
+
+def _where(wanted: TaskFilter, *, states: bool = True) -> str:
+    clauses = {
+        "and list_contains($states, t.state)": states and wanted.states,
+        "and list_contains($lanes, t.lane)": wanted.lanes,
+        "and list_contains($sessions, t.session_id)": wanted.sessions,
+        "and list_contains($kinds, t.kind)": wanted.kinds,
+        "and list_has_any($labels, t.labels)": wanted.labels,
+        "and t.agent_id = $agent": wanted.agent,
+        "and contains(lower(t.task_id || ' ' || t.title), $text)": wanted.text,
+        f"and (t.proof = 'parts' or t.task_id in {_CONTAINERS})": wanted.containers is True,
+        f"and t.proof <> 'parts' and t.task_id not in {_CONTAINERS}": wanted.containers is False,
+    }
+    return " ".join(clause for clause, asked in clauses.items() if asked)
+
+
+def _encode(row: dict[str, Any]) -> str:
+    """Where a page ended, as one word for the address."""
+    data = msgspec.json.encode([row["k1"], row["k2"], row["k3"], row["task_id"]])
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _cursor(after: str) -> dict[str, Any]:
+    """What ``_encode`` made; a word it did not make begins at the first page."""
+    try:
+        data = base64.urlsafe_b64decode(after + "=" * (-len(after) % 4))
+        k1, k2, k3, last = msgspec.json.decode(data, type=tuple[int, int, int, str])
+    except (ValueError, msgspec.DecodeError):
+        return {"k1": -(2**60), "k2": 0, "k3": 0, "last": ""}
+    return {"k1": k1, "k2": k2, "k3": k3, "last": last}
+
+
+def _rows(db: Reader, at: At, found: list[dict[str, Any]], *, every: bool = False) -> list[TaskRow]:
+    """Base rows with what other tables know of them: parts, usage, the running step, and why each is in its state."""
+    if not found:
+        return []
+    seq, ids = at.events_seq, [row["task_id"] for row in found]
+    parts = _by_task(db.ask("tasks.parts", {"ids": "" if every else "and parent in (select unnest($ids))"}, seq=seq, ids=ids))
+    used = _by_task(db.ask("tasks.used", {"ids": "" if every else "and task_id in (select unnest($ids))"}, seq=seq, ids=ids))
+    for row in found:
+        row |= parts.get(row["task_id"], {"parts": 0, "open_parts": 0})
+        row |= used.get(row["task_id"], {"tokens": 0, "cost_uusd": None})
+    running = [row["run_id"] for row in found if row["state"] == "running"]
+    steps = {row["run_id"]: row for row in db.ask("tasks.steps", seq=seq, run_ids=running)} if running else {}
+    says = because_of(db, at, found, steps, every=every)
+    return [_row(row, steps.get(row["run_id"]), says[row["task_id"]]) for row in found]
+
+
+def _row(row: dict[str, Any], step: dict[str, Any] | None, says: str) -> TaskRow:
+    run = step if row["state"] == "running" and step is not None else {}
+    fields = {name: row[name] for name in TaskRow.__struct_fields__ if name in row}
+    fields |= {"because": says, "step": run.get("step") or "", "percent": run.get("percent"), "labels": tuple(row["labels"])}
+    return TaskRow(**fields)
+
+
+def _by_task(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row["task_id"]: row for row in found}
+
+
+def _ids(found: list[dict[str, Any]]) -> list[str]:
+    return sorted(row["task_id"] for row in found)
+
+
+def _links(db: Reader, at: At, ids: list[str]) -> dict[str, Link]:
+    known = _by_task(db.ask("tasks.links", seq=at.events_seq, ids=ids)) if ids else {}
+    return {each: Link(**known[each]) if each in known else Link(task_id=each, missing=True) for each in ids}
