@@ -201,6 +201,8 @@ class Worker:
 
     async def _ask(self, boot_id: str) -> Answer | None:
         """The outcome of registering, None when it is not known yet."""
+        if not (await self._ledger.head("EVENTS")).last_seq:
+            return None  # no core has begun this log: it would only refuse us
         register = worker.Register(
             worker_id=self.worker_id,
             boot_id=boot_id,
