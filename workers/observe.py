@@ -12,6 +12,7 @@ MAX_DATA_CHARS = 8_000  # of all text in one observation's data
 LONG_LINE = 8 << 10  # a line may grow so long before a part of it is let out
 HOLD = 2 << 10  # bytes of a long line kept back: room for a secret that is still growing
 MAX_KEY = 64 << 10  # bytes of a private key waited for
+MAX_KEY_LINE = 100  # bytes of the line a private key ends with
 
 # Alternatives with a group "keep" hide only what follows it. No alternative but the private key spans lines.
 _SHAPES = (
@@ -30,6 +31,8 @@ _AFTER = (
     r"(?i:(?:api[_-]?key|secret|token|passw(?:or)?d)\b[\"']?[ \t]*[=:][ \t]*[\"']?)",
 )
 _AFTER_VALUE = r"[^\s\"',;]{8,}"
+_KEY_BEGINS = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
+_KEY_ENDS = re.compile(rb"-----END [A-Z0-9 ]*PRIVATE KEY-----")
 _IN_URL = r"(?<=://)[^\s/:@]{1,100}:[^\s/@]{1,200}(?=@)"
 
 
@@ -81,23 +84,27 @@ class Redactor:
 
 
 class Stream:
-    """Redacts bytes that come in pieces: what may still become a secret is kept back until its line is whole."""
+    """Redacts bytes that come in pieces: what may still become a secret is kept back until its line is whole, a private
+    key until its end."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._held = b""
-        self._in_key = False
+        self._in_key = False  # within a private key too long to hold: dropped up to its end
 
     def feed(self, data: bytes) -> bytes:
         """What of it, and of what was held, may be let out now."""
         self._held += data
-        if self._in_key:
-            self._skip_key()
-        upto = self._safe()
-        out, self._held = self._held[:upto], self._held[upto:]
-        if len(self._held) > MAX_KEY:  # a private key without an end
-            self._held, self._in_key = b"", True
+        if self._in_key and not self._key_skipped():
+            return b""
+        key = self._open_key()
+        if key is not None and len(self._held) - key > MAX_KEY:
+            out, self._in_key = self._held[:key], True
+            self._held = self._held[key:]
+            self._key_skipped()
             return self._redactor.raw(out) + MARK.encode()
+        upto = self._safe() if key is None else min(self._safe(), key)
+        out, self._held = self._held[:upto], self._held[upto:]
         return self._redactor.raw(out)
 
     def flush(self) -> bytes:
@@ -106,24 +113,34 @@ class Stream:
         return b"" if self._in_key else self._redactor.raw(out)
 
     def _safe(self) -> int:
+        """Where the last whole line ends, or a part of a very long one; never within a secret."""
         held = self._held
         upto = max(held.rfind(b"\n"), held.rfind(b"\r")) + 1
         if len(held) - upto > LONG_LINE:
             space = max(held.rfind(b" ", upto, len(held) - HOLD), held.rfind(b"\t", upto, len(held) - HOLD))
             upto = space + 1 if space >= 0 else len(held) - HOLD
-            upto = next((start for start, end in self._redactor.spans(held) if start < upto < end), upto)
-        key = held.rfind(b"-----BEGIN ")
-        if key >= 0 and b"-----END " not in held[key:] and _may_be_private(held[key:]):
-            upto = min(upto, key)
-        return upto
+        elif b"PRIVATE KEY" not in held:
+            return upto
+        return next((start for start, end in self._redactor.spans(held) if start < upto < end), upto)
 
-    def _skip_key(self) -> None:
-        end = self._held.find(b"-----END ")
-        stop = self._held.find(b"\n", end) if end >= 0 else -1
-        if stop >= 0:
-            self._held, self._in_key = self._held[stop:], False
-        else:
-            self._held = self._held[-100:]
+    def _open_key(self) -> int | None:
+        """Where a private key begins whose end has not come yet."""
+        if b"PRIVATE KEY" not in self._held:
+            return None
+        at = 0
+        while (begin := _KEY_BEGINS.search(self._held, at)) is not None:
+            end = _KEY_ENDS.search(self._held, begin.end())
+            if end is None:
+                return begin.start()
+            at = end.end()
+        return None
+
+    def _key_skipped(self) -> bool:
+        """Drop what is held of a private key; whether its end was there."""
+        end = _KEY_ENDS.search(self._held)
+        self._held = self._held[-MAX_KEY_LINE:] if end is None else self._held[end.end() :]
+        self._in_key = end is None
+        return end is not None
 
 
 def cut(text: str, most: int) -> str:
@@ -132,12 +149,6 @@ def cut(text: str, most: int) -> str:
         return text
     mark = f" [… {len(text)} characters]"
     return text[: max(most - len(mark), 0)] + mark[:most]
-
-
-def _may_be_private(head: bytes) -> bool:
-    """Whether a BEGIN line says, or is too short to tell whether it says, PRIVATE KEY."""
-    line, end, _ = head.partition(b"\n")
-    return not end or b"PRIVATE KEY" in line
 
 
 def _blot(found: re.Match[str]) -> str:

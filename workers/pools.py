@@ -13,6 +13,7 @@ from core.domain.words import Name
 from core.domain.worker import AgentSpec
 
 ADAPTERS = ("noop", "shell", "sim", "tape")
+OURS = ("SWITCHTOWER_", "NATS_")  # variables that open our own doors never reach an agent
 MAX_AGENTS = 2_000  # a worker's; more go on another worker
 
 
@@ -75,6 +76,9 @@ def checked(pools: list[Pool], *, source: str) -> list[Pool]:
     for pool in pools:
         if pool.adapter not in ADAPTERS:
             raise BadPools(f"{source}: there is no adapter {pool.adapter!r}; there are: {', '.join(ADAPTERS)}")
+        for variable in pool.env:
+            if variable.startswith(OURS):
+                raise BadPools(f"{source}: pool {pool.called!r} may not pass on {variable}: it opens our own doors")
         if pool.called in seen:
             raise BadPools(f"{source}: two pools are called {pool.called!r}; give one of them a name of its own")
         seen.add(pool.called)

@@ -238,7 +238,7 @@ class Tree:
         try:
             await within(self._clock, GONE_WITHIN_S, self._process.communicate())
         except TimeoutError:
-            log.error("keeper does not end run_id=%s pid=%d", self.run_id, self.keeper)
+            log.warning("keeper does not end run_id=%s pid=%d", self.run_id, self.keeper)
 
     def lease(self, left_s: float) -> None:
         self._tell(f"lease {left_s}\n")
@@ -261,7 +261,7 @@ class Tree:
         try:
             await within(self._clock, REAPED_WITHIN_S, self._process.wait())
         except TimeoutError:
-            log.error("keeper not reaped run_id=%s pid=%d", self.run_id, self.keeper)
+            log.warning("keeper not reaped run_id=%s pid=%d", self.run_id, self.keeper)
         self.over.set_result(exit_)
 
     def _hang_up(self) -> None:

@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
-out = sys.argv[1]
+out = Path(sys.argv[1])
 
 
 def note() -> None:
-    with open(out, "a") as file:
+    with out.open("a") as file:
         file.write(f"{os.getpid()}\n")
 
 
@@ -27,5 +28,5 @@ for _ in range(3):
         note()
         time.sleep(600)
         os._exit(0)
-while "--leave" not in sys.argv or open(out).read().count("\n") < 4:
+while "--leave" not in sys.argv or out.read_text().count("\n") < 4:
     time.sleep(0.005)

@@ -34,7 +34,7 @@ class Heart:
         self._clock = clock
         self._heard: dict[str, tuple[int, float, int]] = {}
 
-    async def put(self, key: str, value: bytes, *, ttl_s: int | None = None, within_s: float = 5.0) -> int:
+    async def put(self, key: str, value: bytes, *, ttl_s: int | None = None, within_s: float = 5.0) -> int:  # noqa: ARG002
         if not self.reached:
             await self._clock.sleep(within_s)
             raise Unknown(f"no answer within {within_s} s")
@@ -116,10 +116,9 @@ class Plant:
 
     def reports(self, run_id: str) -> list[str]:
         """Kinds of the reports made on a run, in order: start, progress, finish."""
-        subjects = [
-            each.subject for each in self.ledger.logs["COMMANDS"].messages if f'"run_id":"{run_id}"'.encode() in each.data
-        ]
-        return [subject.rpartition(".")[2] for subject in subjects]
+        about = f'"run_id":"{run_id}"'.encode()
+        commands = self.ledger.logs["COMMANDS"].messages
+        return [each.subject.rpartition(".")[2] for each in commands if about in each.data]
 
     def seen(self, run_id: str) -> list[Observation]:
         found = [decode_observation(each.data) for each in self.ledger.logs["OBSERVATIONS"].messages]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.domain import run, task, worker
@@ -130,7 +132,7 @@ async def test_a_draining_worker_finishes_what_runs_and_leaves(plant: Plant):
     done = await plant.submit("t1", prompt="sim: seconds=3")
     await plant.until(lambda: plant.facts(run.Started))
     await plant.order(worker.Drain(worker_id="w1"))
-    await plant.until(lambda: hired.running.done())
+    await plant.until(hired.running.done)
     assert plant.state(done) == "done"
     [left] = plant.facts(worker.Left)
     assert left.released == []
@@ -141,7 +143,7 @@ async def test_a_worker_told_to_stop_interrupts_what_is_not_done_in_time_and_lea
     ready = await plant.submit("t1", prompt="sim: seconds=60")
     await plant.until(lambda: plant.facts(run.Started))
     hired.stop(drain_s=2)
-    await plant.until(lambda: hired.running.done(), within_s=5)
+    await plant.until(hired.running.done, within_s=5)
     assert plant.tags(about=ready)[-1] == "run.interrupted"
     assert plant.facts(worker.Left)
     assert plant.state(ready) == "ready"
@@ -182,25 +184,25 @@ async def test_a_worker_the_log_calls_lost_is_fenced_and_begins_a_new_epoch(plan
     assert len(plant.facts(run.Succeeded)) == 1
 
 
-async def test_a_second_worker_of_the_same_name_elsewhere_waits_and_gives_up_with_the_cores_reason(plant: Plant, tmp_path):
+async def test_a_second_worker_of_the_same_name_waits_and_gives_up_with_the_cores_reason(plant: Plant, tmp_path: Path):
     plant.hire(NOOP)
-    await plant.until(lambda: plant.registered())
+    await plant.until(plant.registered)
     plant.folder = tmp_path / "elsewhere"
     second = plant.hire(NOOP)
-    await plant.until(lambda: second.running.done(), within_s=30)
+    await plant.until(second.running.done, within_s=30)
     with pytest.raises(NotWanted, match="still beats"):
         second.running.result()
     assert len(plant.registered()) == 1
 
 
-async def test_a_worker_told_to_replace_takes_the_name_and_the_first_one_is_fenced(plant: Plant, tmp_path):
+async def test_a_worker_told_to_replace_takes_the_name_and_the_first_one_is_fenced(plant: Plant, tmp_path: Path):
     first = plant.hire(NOOP)
     await plant.until(lambda: first.shift)
     plant.folder = tmp_path / "elsewhere"
     second = plant.hire(NOOP, replace=True)
     await plant.until(lambda: second.shift)
     await plant.until(lambda: first.shift is None)
-    await plant.until(lambda: first.running.done(), within_s=30)
+    await plant.until(first.running.done, within_s=30)
     with pytest.raises(NotWanted):
         first.running.result()
     assert len(plant.registered()) == 2
@@ -211,7 +213,7 @@ async def test_started_again_under_its_name_within_the_ttl_it_neither_repeats_no
     done = [await plant.submit(f"t{n}", prompt="sim: seconds=4") for n in range(6)]
     await plant.until(lambda: len(plant.facts(run.Started)) == 2)
     first.running.cancel()  # as a kill would: no drain, no leave
-    await plant.until(lambda: first.running.done())
+    await plant.until(first.running.done)
     plant.hire(SIM)
     await plant.until(lambda: all(plant.state(each) == "done" for each in done), within_s=90)
     assert not plant.facts(worker.Lost)

@@ -36,11 +36,17 @@ class ClaudeStream:
         self._messages: set[str] = set()
 
     def line(self, line: bytes) -> list[Seen]:
-        """What the line tells. A line that is no JSON object tells that."""
+        """What the line tells. One that is no JSON object, or has another shape than any recorded, tells that."""
         try:
-            event = _decode(line)
-        except msgspec.DecodeError as error:
+            return self._take(_decode(line))
+        except (msgspec.DecodeError, AttributeError, TypeError, ValueError) as error:
             return [Seen(kind="note", says=f"a line of the stream cannot be read: {error}", failed=True)]
+
+    def cut_off(self) -> Ended:
+        """How a run ended whose stream has no result."""
+        return Ended(result="interrupted", error_class="interrupted", error="the stream ends without a result")
+
+    def _take(self, event: dict[str, Any]) -> list[Seen]:
         self.session_id = event.get("session_id") or self.session_id
         match event.get("type"):
             case "system":
@@ -53,10 +59,6 @@ class ClaudeStream:
                 return self._result(event)
             case _:
                 return []
-
-    def cut_off(self) -> Ended:
-        """How a run ended whose stream has no result."""
-        return Ended(result="interrupted", error_class="interrupted", error="the stream ends without a result")
 
     def _system(self, event: dict[str, Any]) -> list[Seen]:
         match event.get("subtype"):
