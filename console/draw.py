@@ -28,7 +28,7 @@ def spark(values: Sequence[float]) -> Spark:
     values = list(values) or [0.0]
     if len(values) == 1:
         values *= 2
-    most = max(max(values), 1e-9)
+    most = max(*values, 1e-9)
     step = (_RIGHT - _LEFT) / (len(values) - 1)
     points = [
         (round(_LEFT + i * step, 1), round(_BOTTOM - (_BOTTOM - _TOP) * max(0.0, v) / most, 1))

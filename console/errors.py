@@ -51,8 +51,9 @@ def refuse(request: Request, status: int, detail: str, *, outcome: str = "", com
     title = TITLES.get(status, HTTPStatus(status).phrase)
     headers = EXTRA.get(status)
     if request.url.path.startswith("/api") or "text/html" not in request.headers.get("accept", "text/html"):
+        place = request.url.path
         problem = Problem(
-            title=title, status=status, detail=detail, instance=request.url.path, outcome=outcome, command_seq=command_seq
+            title=title, status=status, detail=detail, instance=place, outcome=outcome, command_seq=command_seq
         )
         return Response(msgspec.json.encode(problem), status, headers, "application/problem+json")
     if "hx-request" in request.headers:

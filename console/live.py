@@ -1,9 +1,9 @@
 """Server-sent events: open pages are told what changed and fetch it; nothing is drawn twice.
 
-A page says which topics each of its panels is about: ``tasks``, ``agents``, … (a table of the read model), ``task:<id>``
-and the like (one of its rows), ``output:<run id>``. A message is an event named after a panel, so a listener's backlog
-is a set of panels that cannot grow, however slow it is. The event id is ``<EVENTS sequence>.<OBSERVATIONS sequence>``;
-from one of those a listener goes on without a gap.
+A page says which topics each of its panels is about: ``tasks``, ``agents``, … (a table of the read model),
+``task:<id>`` and the like (one of its rows), ``output:<run id>``. A message is an event named after a panel, so a
+listener's backlog is a set of panels that cannot grow, however slow it is. The event id is
+``<EVENTS sequence>.<OBSERVATIONS sequence>``; from one of those a listener goes on without a gap.
 """
 
 from __future__ import annotations
@@ -107,13 +107,13 @@ class Hub:
         self._listeners.discard(listener)
 
     async def messages(self, listener: Listener, still_welcome: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """The stream's bytes: at once when something is due, then at most every ``GAP_S``; a comment when idle."""
+        """The stream's bytes: at once when something is due, then at most every ``GAP_S``; ``hello`` when idle."""
         yield b"retry: 1000\n" + _message({HELLO}, listener.position)
         while not self._stopping.is_set():
             if not await self._rung(listener, PING_S):
-                if not still_welcome():
+                if self._stopping.is_set() or not still_welcome():
                     return
-                yield b": still here\n\n"
+                yield _message({HELLO}, listener.position)
                 continue
             listener.bell.clear()
             due, listener.due = listener.due, set()
@@ -153,7 +153,7 @@ def topics_of(changed: Changed) -> frozenset[str]:
 def parse_id(text: str) -> Position | None:
     """``12.5`` as two numbers; None for anything else."""
     events, dot, observations = text.partition(".")
-    if not (dot and events.isdecimal() and observations.isdecimal() and len(text) < 40):
+    if not (dot and text.isascii() and events.isdecimal() and observations.isdecimal() and len(text) < 40):
         return None
     return int(events), int(observations)
 

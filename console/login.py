@@ -79,6 +79,13 @@ class Gate:
         if self._sessions.pop(_hash(cookies.get(self.cookie, "")), None) is not None:
             self._keep()
 
+    def welcome(self, authorization: str, cookies: dict[str, str]) -> bool:
+        """Whether whoever came in with these may still be here: for streams, which outlive the check at their start."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() == "bearer":
+            return self.api_token_holds(token.strip())
+        return self.session_holds(cookies)
+
     def session_holds(self, cookies: dict[str, str]) -> bool:
         made = self._sessions.get(_hash(cookies.get(self.cookie, "")))
         return made is not None and 0 <= self._clock.now_us() - made < SESSION_S * 1_000_000

@@ -101,7 +101,7 @@ def filters(kind: type[T], look: Look, **fixed: Any) -> T:
     """A filter struct from the address; ``fixed`` fields win. ``BadQuestion`` names the parameter that does not fit."""
     fields: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):  # type: ignore[arg-type]
-        singular = _parameter(field.name)
+        singular = parameter(field.name)
         if field.name in fixed or not look.get(singular):
             continue
         fields[field.name] = look.all(singular) if field.name in _MANY else look.get(singular)
@@ -114,7 +114,7 @@ def filters(kind: type[T], look: Look, **fixed: Any) -> T:
 _MANY = {"states", "lanes", "sessions", "kinds", "labels", "types", "outcomes"}
 
 
-def _parameter(field: str) -> str:
+def parameter(field: str) -> str:
     """``?state=failed,lost`` reads better than ``?states=``; and ``?task=`` than ``?task_id=``."""
     if field in _MANY:
         return {"outcomes": "outcome"}.get(field, field[:-1])

@@ -24,7 +24,7 @@ class Piece(msgspec.Struct):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """``first``: number of the first line shown; ``bytes``: of all there is; ``whole``: nothing was left out or is late."""
+    """``bytes``: of all there is; ``cut``: only its end is here; ``late``: reading took too long, there may be more."""
 
     lines: list[Line]
     bytes: int
@@ -83,7 +83,8 @@ def _take(pieces: list[Piece], stored: list[Stored]) -> None:
 
 
 def _end_of(pieces: list[Piece]) -> tuple[list[Piece], bool]:
-    kept, room = [], MOST_BYTES
+    kept: list[Piece] = []
+    room = MOST_BYTES
     for piece in reversed(pieces):
         if room <= 0:
             return kept[::-1], True

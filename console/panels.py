@@ -1,4 +1,4 @@
-"""A page is a frame around panels. Each panel is one part; asked for alone (``?part=name``) it is the very same bytes."""
+"""A page is a frame around panels. Each panel is one part; asked for alone (``?part=name``) it is the same bytes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Drawn(msgspec.Struct, frozen=True):
     tag: str
 
 
-async def show(
+async def show(  # noqa: PLR0917 - every page says the same five things in the same order
     request: Request, desk: Desk, look: Look, name: str, title: str, panels: Sequence[Panel], **rows: Any
 ) -> Response:
     """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""

@@ -70,7 +70,8 @@ def icon(name: str) -> Markup:
 
 def state(name: str) -> Markup:
     """Mark and word."""
-    return Markup('<span class="state" data-state="{}">{}{}</span>').format(words.mark(name), mark(name), words.word(name))
+    drawn = Markup('<span class="state" data-state="{}">{}{}</span>')
+    return drawn.format(words.mark(name), mark(name), words.word(name))
 
 
 def _shown(value: Any) -> Any:
@@ -101,6 +102,7 @@ def _environment() -> Environment:
     made.filters.update(
         word=words.word, mark_of=words.mark, number=words.number, tokens=words.tokens, size=words.size, age=words.age,
         took=words.took, iso=words.iso, whole_time=words.whole_time, clock_time=words.clock_time, money=words.money,
-        counted=words.counted,
+        counted=words.counted, fact_mark=words.fact_mark, tool_sign=words.tool_sign, shorten=words.shorten,
+        count_in=words.count_in, day_and_time=words.day_and_time,
     )  # fmt: skip
     return made

@@ -1,4 +1,6 @@
-"""What every request must pass before a page sees it: a known host, our own origin, a login. And what every answer carries."""
+"""What every request must pass before a page sees it: a known host, our own origin, a login.
+
+And what every answer carries."""
 
 from __future__ import annotations
 
@@ -75,7 +77,7 @@ class Guard:
                 return None
             return self._refuse(request, 401, "The API token is not the one in the data folder's api-token file.")
         if request.method not in SAFE_METHODS and not caused_by_us(request.headers, host):
-            return self._refuse(request, 403, "Another site seems to have sent this. Send it from the console's own page.")
+            return self._refuse(request, 403, "Another site seems to have sent this. Send it from the console's page.")
         if is_open(request.url.path) or self._gate.session_holds(request.cookies):
             return None
         return self._sign_in(request)

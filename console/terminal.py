@@ -1,6 +1,6 @@
 """What an agent printed, made safe to look at: colours stay, everything that could deceive the eye is written out.
 
-Nothing here makes markup: a line is pieces of text with class names from a fixed list, and the template escapes the text.
+Nothing here makes markup: a line is pieces of text with class names from a fixed list; the template escapes the text.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ _HIDDEN = re.compile(
 )
 
 
+# Names a person may know; the pictures Unicode has for them are missing from many fonts.
+_NAMES = {0x00: "NUL", 0x07: "BEL", 0x08: "BS", 0x1B: "ESC", 0x7F: "DEL"}
+
+
 class Piece(msgspec.Struct, frozen=True):
     """Text in one style; ``style`` is a space-separated list of class names, never taken from the input."""
 
@@ -35,7 +39,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 def visible(text: str) -> str:
-    """The text with control, bidirectional and invisible characters written out, as ``␛`` or ``⟨U+202E⟩``."""
+    """The text with control, bidirectional and invisible characters written out, as ``⟨ESC⟩`` or ``⟨U+202E⟩``."""
     return _HIDDEN.sub(_written, text)
 
 
@@ -98,6 +102,4 @@ def _pieces(line: str, style: _Style) -> Iterator[Piece]:
 
 def _written(found: re.Match[str]) -> str:
     code = ord(found[0])
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
+    return f"⟨{_NAMES.get(code) or f'U+{code:04X}'}⟩"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-THIN = "\u202f"  # groups of three, and a number and its unit, never part at a line's end
+THIN = "\u202f"  # between groups of three figures
+NB = "\u00a0"  # between a number and its unit, which never part at a line's end
 
 WORDS = {
     "blocked": "Blocked", "ready": "Ready", "running": "Running", "reviewing": "In review", "done": "Done",
@@ -21,6 +23,42 @@ MARKS = {
     "fenced": "cancelled", "stopped": "cancelled", "cancelling": "running", "interrupting": "running",
     "live": "running", "draining": "paused", "left": "cancelled", "open": "ready", "staged": "waiting",
 }  # fmt: skip
+
+
+# What a fact is drawn as: the state it brings its thing into.
+FACT_MARKS = {
+    "run.started": "running", "run.progressed": "running", "run.succeeded": "done", "run.failed": "failed",
+    "run.interrupted": "paused", "run.stopped": "cancelled", "worker.assigned": "running", "worker.registered": "ready",
+    "worker.lost": "lost", "worker.left": "cancelled", "worker.draining": "paused", "task.submitted": "ready",
+    "task.staged": "waiting", "task.cancelled": "cancelled", "task.paused": "paused", "task.resumed": "ready",
+    "task.retried": "ready", "task.woken": "ready", "task.rolled_up": "done", "lane.paused": "paused",
+    "lane.resumed": "ready", "agent.paused": "paused", "agent.resumed": "ready", "plan.dropped": "failed",
+    "command.refused": "cancelled", "worker.cancel_ordered": "cancelled", "worker.interrupt_ordered": "paused",
+    "core.clock_suspected": "asks",
+}  # fmt: skip
+
+# The sign of a tool, by a word its name holds; anything else is a command line.
+TOOL_SIGNS = (
+    ("edit", "edit"), ("write", "edit"), ("patch", "edit"), ("read", "read"), ("grep", "search"), ("search", "search"),
+    ("glob", "search"), ("find", "search"), ("fetch", "link"), ("web", "link"),
+)  # fmt: skip
+
+
+def fact_mark(kind: str, failed: bool = False) -> str:
+    return "failed" if failed else FACT_MARKS.get(kind, "ready")
+
+
+def tool_sign(name: str) -> str:
+    return next((sign for part, sign in TOOL_SIGNS if part in name.lower()), "term")
+
+
+def shorten(text: str, most: int) -> str:
+    """The text's beginning; whoever cuts puts the whole into the title."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def count_in(state: str, counts: Mapping[str, int]) -> int:
+    return counts.get(state, 0)
 
 
 def word(state: str) -> str:
@@ -43,17 +81,17 @@ def tokens(value: int | None) -> str:
     if value < 1_000:
         return str(value)
     if value < 999_500:
-        return f"{value / 1_000:.0f}{THIN}k"
-    return f"{value / 1_000_000:.2f}{THIN}M"
+        return f"{value / 1_000:.0f}{NB}k"
+    return f"{value / 1_000_000:.2f}{NB}M"
 
 
 def size(count: int) -> str:
     """Bytes: ``640 B``, ``12 kB``, ``3.1 MB``."""
     if count < 1_000:
-        return f"{count}{THIN}B"
+        return f"{count}{NB}B"
     if count < 1_000_000:
-        return f"{count / 1_000:.0f}{THIN}kB"
-    return f"{count / 1_000_000:.1f}{THIN}MB"
+        return f"{count / 1_000:.0f}{NB}kB"
+    return f"{count / 1_000_000:.1f}{NB}MB"
 
 
 def age(us: int | None) -> str:
@@ -62,14 +100,14 @@ def age(us: int | None) -> str:
         return "–"
     seconds = max(0, us) // 1_000_000
     if seconds < 60:
-        return f"{seconds}{THIN}s"
+        return f"{seconds}{NB}s"
     if seconds < 3_600:
-        return f"{seconds // 60}{THIN}min"
+        return f"{seconds // 60}{NB}min"
     if seconds < 36_000:
-        return f"{seconds // 3_600}{THIN}h{THIN}{seconds % 3_600 // 60:02d}"
+        return f"{seconds // 3_600}{NB}h{NB}{seconds % 3_600 // 60:02d}"
     if seconds < 172_800:
-        return f"{seconds // 3_600}{THIN}h"
-    return f"{seconds // 86_400}{THIN}d"
+        return f"{seconds // 3_600}{NB}h"
+    return f"{seconds // 86_400}{NB}d"
 
 
 def took(us: int | None) -> str:
@@ -78,16 +116,16 @@ def took(us: int | None) -> str:
         return "–"
     us = max(0, us)
     if us < 1_000_000:
-        return f"{max(1, us // 1_000) if us else 0}{THIN}ms"
+        return f"{max(1, us // 1_000) if us else 0}{NB}ms"
     seconds = us / 1_000_000
     if seconds < 10:
-        return f"{seconds:.1f}{THIN}s"
+        return f"{seconds:.1f}{NB}s"
     whole = int(seconds)
     if whole < 60:
-        return f"{whole}{THIN}s"
+        return f"{whole}{NB}s"
     if whole < 3_600:
-        return f"{whole // 60}{THIN}m{THIN}{whole % 60:02d}{THIN}s"
-    return f"{whole // 3_600}{THIN}h{THIN}{whole % 3_600 // 60:02d}{THIN}m"
+        return f"{whole // 60}{NB}m{NB}{whole % 60:02d}{NB}s"
+    return f"{whole // 3_600}{NB}h{NB}{whole % 3_600 // 60:02d}{NB}m"
 
 
 def clock_time(us: int, now_us: int) -> str:
@@ -106,6 +144,12 @@ def whole_time(us: int) -> str:
     """The absolute time that stands behind every other one: ``Fri 20 Nov 2026, 14:32:08.480 UTC``."""
     at = moment(us)
     return f"{at:%a} {at.day} {at:%b %Y, %H:%M:%S}.{us // 1_000 % 1_000:03d} UTC"
+
+
+def day_and_time(us: int) -> str:
+    """``Friday 20 November, 14:32:08 UTC``."""
+    at = moment(us)
+    return f"{at:%A} {at.day} {at:%B, %H:%M:%S} UTC"
 
 
 def moment(us: int) -> datetime:

@@ -17,7 +17,7 @@ from projections.rows import CommandFilter
 routes = APIRouter()
 
 PAGE = 100
-VIEWS = (
+VIEWS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Orders", {}),
     ("Not carried out", {"outcome": ["refused", "already_so", "expired", "superseded", "fenced"]}),
     ("With reports", {"reports": "true"}),

@@ -29,8 +29,12 @@ QUIET = frozenset({"run.progressed", "task.staged", "worker.cancel_ordered", "wo
 async def now(request: Request) -> Response:
     desk, look = await looking(request)
     counts = await desk.read_model.query(queries.counts, look.at)
-    if not counts.all_tasks and not look.part and look.live:
-        return await show(request, desk, look, "welcome", "Now", [Panel("first_checks", ("tasks", "agents", "workers"), lambda: _checks(desk, look))])  # fmt: skip
+    empty = not counts.all_tasks and look.live
+    if look.part == "first_checks" and not empty:
+        return Response(status_code=204, headers={"HX-Refresh": "true"})  # a plan has come: this is another page now
+    if empty and look.part in ("", "nav", "first_checks"):
+        checks = Panel("first_checks", ("tasks", "agents", "workers"), lambda: _checks(desk, look))
+        return await show(request, desk, look, "welcome", "Now", [checks])
     panels = [
         Panel("fleet", ("agents", "runs"), lambda: _fleet(desk, look)),
         Panel("needs", ("tasks", "workers", "plans", "agents"), lambda: _needs(desk, look), every_s=15),
@@ -41,8 +45,6 @@ async def now(request: Request) -> Response:
         Panel("plan", ("tasks",), lambda: _plan(desk, look)),
         Panel("pulse", ("tasks", "workers", "runs"), lambda: _pulse(desk, look), every_s=15),
     ]
-    if look.part == "first_checks":
-        panels.append(Panel("first_checks", (), lambda: _checks(desk, look)))
     return await show(request, desk, look, "now", "Now", panels)
 
 
@@ -75,7 +77,10 @@ async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
 
 
 async def _hour(desk: Desk, look: Look) -> dict[str, Any]:
-    return {"hour": await desk.read_model.query(queries.hour, look.at)}
+    hour = await desk.read_model.query(queries.hour, look.at)
+    pairs = list(zip(hour.minutes[::2], hour.minutes[1::2], strict=False))  # 30 points are a line; 60 are grass
+    done, tokens = [a.done + b.done for a, b in pairs], [a.tokens + b.tokens for a, b in pairs]
+    return {"hour": hour, "done": done, "tokens": tokens}
 
 
 async def _plan(desk: Desk, look: Look) -> dict[str, Any]:

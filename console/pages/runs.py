@@ -31,7 +31,7 @@ async def run(request: Request, session: str, name: str) -> Response:
         raise Absent(f"There was no run {run_id!r} at fact {look.at.events_seq:,}.")
 
     async def load() -> dict[str, Any]:
-        return await _run(desk, look, await desk.read_model.query(queries.run, look.at, run_id) or found)
+        return await _run(desk, look, found)
 
     mine = f"run:{run_id}"
     panels = [

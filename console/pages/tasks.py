@@ -19,7 +19,7 @@ from projections.rows import Task, TaskFilter
 routes = APIRouter()
 
 PAGE = 100
-VIEWS = (
+VIEWS: tuple[tuple[str, dict[str, list[str]]], ...] = (
     ("Everything", {}),
     ("Needs a person", {"state": ["failed", "quarantined", "paused"]}),
     ("At work", {"state": ["running"]}),
@@ -55,7 +55,7 @@ async def task(request: Request, session: str, name: str) -> Response:
         raise Absent(f"There was no task {task_id!r} at fact {look.at.events_seq:,}.")
 
     async def load() -> dict[str, Any]:
-        return _task(await desk.read_model.query(queries.task, look.at, task_id) or found)
+        return _task(found)
 
     mine, near = f"task:{task_id}", "tasks"
     panels = [
@@ -80,7 +80,7 @@ def _task(task: Task) -> dict[str, Any]:
 def _graph(task: Task) -> draw.Graph | None:
     """The task between what it needs and what needs it; None when it stands alone."""
     me = task.row.task_id
-    around = [link for link in (*task.needs, *task.dependents, *task.parents, *task.children)]
+    around = [*task.needs, *task.dependents, *task.parents, *task.children]
     if not around:
         return None
     named = {link.task_id: (link.title or link.name, _shown(link)) for link in around}

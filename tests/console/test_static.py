@@ -19,7 +19,7 @@ def test_a_vendored_file_is_the_one_that_was_checked(bundle: dict[str, str]):
     assert hashlib.sha256((STATIC / "vendor" / bundle["file"]).read_bytes()).hexdigest() == bundle["sha256"]
     licence = (STATIC / "vendor" / bundle["licence_file"]).read_bytes()
     assert hashlib.sha256(licence).hexdigest() == bundle["licence_sha256"]
-    assert bundle["name"] and bundle["version"] and bundle["licence"]
+    assert all(bundle[key] for key in ("name", "version", "licence"))
 
 
 def test_every_vendored_file_is_listed():

@@ -1,0 +1,116 @@
+"""``python -m console``: the console process. One process: the read model lives in it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from console.api import VERSION
+from console.app import create
+from console.desk import Desk
+from console.live import Hub
+from console.login import Gate
+from core.answers import LinkAnswers
+from core.clock import Clock, SystemClock
+from core.door import Door
+from core.jetstream import JetStreamLedger
+from core.ledger import LedgerError
+from core.link import connect
+from core.settings import BadSetting, Settings, load
+from core.streams import ensure
+from projections.projector import Projector
+
+HOST = "127.0.0.1"
+DRAIN_S = 2  # what a request under way gets when the console is told to stop
+READ_MODEL = "read-model.duckdb"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until told to stop. Exit codes: 0 stopped, 1 something a person must look at, 2 a wrong setting."""
+    try:
+        settings = load(_flags(argv))
+    except BadSetting as wrong:
+        print(f"console: {wrong}", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=settings.log_level.upper(), format="%(name)s %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    if settings.nats is None:
+        print("console: no NATS server given: pass --nats, or start everything with `switchtower up`", file=sys.stderr)
+        return 2
+    clock = SystemClock()
+    hub = Hub(clock)
+    gate = Gate(settings.data, clock)
+    server = Server(serving(settings, clock, gate, hub), on_stop=hub.stop, port=settings.port)
+    try:
+        server.run()
+    except LedgerError as error:
+        print(f"console: {error}", file=sys.stderr)
+        return 1
+    return 0 if server.started else 1
+
+
+def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:
+    """The application on the settings' own server and read model."""
+
+    @asynccontextmanager
+    async def open_desk() -> AsyncIterator[Desk]:
+        user = settings.credentials("console")
+        link = await connect(
+            settings.nats or "", name="console", user=user.user if user else None,
+            password=user.password if user else None, on_closed=_end,
+        )  # fmt: skip
+        try:
+            await ensure(link)
+            ledger = JetStreamLedger(link)
+            door = Door(ledger, LinkAnswers(link), clock, by="operator")
+            async with Projector(ledger, settings.data / READ_MODEL, clock) as read_model:
+                yield Desk(
+                    ledger=ledger, read_model=read_model, door=door, clock=clock, gate=gate, hub=hub, version=VERSION
+                )
+        finally:
+            await link.close()
+
+    return create(open_desk, gate)
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which would wait for open streams until its time-out: here a signal ends them first."""
+
+    def __init__(self, app: FastAPI, *, on_stop: Callable[[], None], port: int, host: str = HOST) -> None:
+        config = uvicorn.Config(
+            app, host=host, port=port, log_config=None, access_log=False, server_header=False,
+            timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=15, lifespan="on", loop="uvloop", http="httptools",
+            ws="none",
+        )  # fmt: skip
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_stop()
+        super().handle_exit(sig, frame)
+
+
+def _end() -> None:
+    """The connection is gone for good: end the process, so that whoever supervises it starts it anew."""
+    signal.raise_signal(signal.SIGTERM)
+
+
+def _flags(argv: list[str] | None) -> dict[str, object]:
+    parser = argparse.ArgumentParser(prog="console", description="Show and steer: pages, API, live updates.")
+    parser.add_argument("--nats", help="address of the NATS server")
+    parser.add_argument("--data", help="the data folder")
+    parser.add_argument("--port", help="port of the pages on 127.0.0.1")
+    parser.add_argument("--log-level")
+    return vars(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""The same doors for programs: JSON under ``/api``, problem details when something is wrong.
+
+Every list takes the pages' own filters, ``?at=`` and ``?seen=`` too. Bearer token: the data folder's ``api-token``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console import openapi
+from console.desk import Desk, desk_of
+from console.errors import refuse
+from console.forms import Order
+from console.look import Absent, BadQuestion, Look, filters, looking
+from console.output import output_of
+from core.door import Pending
+from core.envelope import Answer
+from core.ids import new_id
+from projections import queries, rows, verify
+
+VERSION = "0.1"
+MOST_WAIT_S = 30.0
+NEAR = 5_000  # facts behind that are folded within a tenth of a second: under load there are always some
+
+routes = APIRouter()
+_encode = msgspec.json.Encoder().encode
+
+Summed = Literal["agent", "model", "task", "lane", "session"]
+Load = Callable[[Desk, Look], Awaitable[Any]]
+
+
+class Ordered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command to carry out. ``id`` (UUIDv7): sent again, it counts once. ``wait_s``, 0 to 30: for its outcome."""
+
+    command: Order
+    id: str = ""
+    wait_s: float = 2.0
+    deadline_s: float = 0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of it. ``pending``: kept, not decided in the time; ask again by its id. ``seq``: see it at ?seen=."""
+
+    outcome: str
+    command_id: str
+    command_seq: int
+    seq: int = 0
+    reason: str = ""
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole at a glance."""
+
+    version: str
+    at: rows.At
+    tasks: dict[str, int]
+    containers: dict[str, int]
+    agents: dict[str, int]
+    workers: dict[str, int]
+    runs: dict[str, int]
+    positions: rows.Positions
+    open_pages: int
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Nothing but whether: what is the matter stands in ``/api/status``, which needs a login."""
+
+    status: Literal["ok", "ready", "not ready"]
+
+
+def json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(_encode(value), status, headers, "application/json")
+
+
+@routes.get("/healthz", **openapi.gives(Health))
+async def healthz() -> Response:
+    return json(Health("ok"))
+
+
+@routes.get("/readyz", **openapi.gives(Health))
+async def readyz(request: Request) -> Response:
+    """Ready: the read model has caught up with the log."""
+    positions = desk_of(request).read_model.positions()
+    near = positions.doing == "catching up" and positions.events.lag < NEAR
+    ready = positions.doing == "following" or near
+    return json(Health("ready" if ready else "not ready"), 200 if ready else 503)
+
+
+@routes.get("/openapi.json", include_in_schema=False)
+async def description(request: Request) -> Response:
+    return json(openapi.document(request.app, VERSION))
+
+
+@routes.get("/api/status", **openapi.gives(Status))
+async def status(request: Request) -> Response:
+    desk, look = await looking(request)
+    counts = await desk.read_model.query(queries.counts, look.at)
+    return json(
+        Status(
+            version=VERSION, at=look.at, tasks=counts.tasks, containers=counts.containers, agents=counts.agents,
+            workers=counts.workers, runs=counts.runs, positions=desk.read_model.positions(),
+            open_pages=desk.hub.listeners,
+        )
+    )  # fmt: skip
+
+
+@routes.post("/api/commands", **openapi.takes(Ordered, Outcome))
+async def order(request: Request) -> Response:
+    """200 done, 202 not decided yet, 409 refused and why, 422 no such command or a field that does not fit."""
+    asked = await body(request, Ordered)
+    if not 0 <= asked.wait_s <= MOST_WAIT_S or not 0 <= asked.deadline_s <= 86_400:
+        raise BadQuestion(f"wait_s is {asked.wait_s:g} and deadline_s {asked.deadline_s:g}; 0 to 30 and 0 to 86400 go.")
+    desk = desk_of(request)
+    command_id = asked.id or new_id(desk.clock)
+    answer = await desk.door.order(
+        asked.command, command_id=command_id, wait_s=asked.wait_s, deadline_s=asked.deadline_s, by="operator"
+    )
+    match answer:
+        case Pending():
+            return json(Outcome(outcome="pending", command_id=command_id, command_seq=answer.command_seq), 202)
+        case Answer(outcome="done"):
+            told = Outcome(outcome="done", command_id=command_id, command_seq=answer.command_seq, seq=answer.seq)
+            return json(told)
+        case _:
+            return refuse(request, 409, answer.reason, outcome=answer.outcome, command_seq=answer.command_seq)
+
+
+async def body(request: Request, kind: type[Any]) -> Any:
+    """The JSON body as ``kind``, or a decode error. Only JSON: a form of another site cannot send that unasked."""
+    content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content not in ("application/json", "application/problem+json"):
+        raise BadQuestion(f"JSON is expected here, not {content[:60] or 'a body without a type'}.")
+    return msgspec.json.decode(await request.body(), type=kind)
+
+
+def _lists(path: str, kind: Any, load: Load, wanted: type[Any] | None = None) -> None:
+    """One GET: ``load`` answers it from the read model at the asked moment."""
+
+    async def answer(request: Request) -> Response:
+        desk, look = await looking(request)
+        found = await load(desk, look)
+        if found is None:
+            raise Absent(f"Nothing of that name stood there at fact {look.at.events_seq:,}: {request.url.path}")
+        return json(found, headers={"Switchtower-At": look.at.event_id})
+
+    routes.add_api_route(f"/api{path}", answer, methods=["GET"], name=path, **openapi.gives(kind, wanted))
+
+
+def _by_filter(query: Any, kind: type[Any]) -> Load:
+    return lambda desk, look: desk.read_model.query(query, look.at, filters(kind, look))
+
+
+def _by_path(query: Any) -> Load:
+    """One thing, by the id that its path spells."""
+
+    async def load(desk: Desk, look: Look) -> Any:
+        return await desk.read_model.query(query, look.at, _id_of(look.path))
+
+    return load
+
+
+def _id_of(path: str) -> str:
+    """``/api/tasks/<session>/<name>[/…]`` names the task ``session/name``."""
+    parts = path.split("/")
+    return f"{parts[3]}/{parts[4]}"
+
+
+async def _output(desk: Desk, look: Look) -> Any:
+    run = await desk.read_model.query(queries.run, look.at, _id_of(look.path))
+    return None if run is None else await output_of(desk.ledger, run.run.run_id, until=0 if look.live else look.time)
+
+
+def _simple(query: Any) -> Load:
+    return lambda desk, look: desk.read_model.query(query, look.at)
+
+
+async def _agents(desk: Desk, look: Look) -> Any:
+    return await desk.read_model.query(queries.agents, look.at, gone=look.get("gone") in ("1", "true", "yes"))
+
+
+async def _calls(desk: Desk, look: Look) -> Any:
+    return await desk.read_model.query(queries.tool_calls, look.at, _id_of(look.path), limit=1_000)
+
+
+async def _seen(desk: Desk, look: Look) -> Any:
+    return await desk.read_model.query(queries.observations, look.at, _id_of(look.path), limit=1_000)
+
+
+async def _usage(desk: Desk, look: Look) -> Any:
+    by: Summed = msgspec.convert(look.get("by") or "agent", Summed)
+    return await desk.read_model.query(queries.usage, look.at, by)
+
+
+_lists("/tasks", rows.Tasks, _by_filter(queries.tasks, rows.TaskFilter), rows.TaskFilter)
+_lists("/tasks/{session}/{name}", rows.Task, _by_path(queries.task))
+_lists("/runs", rows.Runs, _by_filter(queries.runs, rows.RunFilter), rows.RunFilter)
+_lists("/runs/{session}/{name}", rows.RunPage, _by_path(queries.run))
+_lists("/runs/{session}/{name}/tool-calls", list[rows.ToolCall], _calls)
+_lists("/runs/{session}/{name}/observations", list[rows.Observed], _seen)
+_lists("/runs/{session}/{name}/output", dict[str, Any], _output)
+_lists("/agents", list[rows.Agent], _agents)
+_lists("/agents/{worker}/{name}", rows.AgentPage, _by_path(queries.agent))
+_lists("/workers", list[rows.Worker], _simple(queries.workers))
+_lists("/lanes", list[rows.Lane], _simple(queries.lanes))
+_lists("/sessions", list[rows.Session], _simple(queries.sessions))
+_lists("/plans", list[rows.Plan], _simple(queries.plans))
+_lists("/attention", list[rows.Attention], _simple(queries.attention))
+_lists("/hour", rows.Hour, _simple(queries.hour))
+_lists("/usage", list[rows.UsageRow], _usage)
+_lists("/commands", rows.Commands, _by_filter(queries.commands, rows.CommandFilter), rows.CommandFilter)
+_lists("/read-model", verify.Standing, _simple(verify.standing))
+_lists("/timeline", rows.Timeline, _by_filter(queries.timeline, rows.TimelineFilter), rows.TimelineFilter)

@@ -1,0 +1,78 @@
+"""The console put together: what it connects to when it starts, and the routes it answers on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from console import api, entrance, forms, stream
+from console.desk import Desk
+from console.errors import handle, refuse
+from console.login import Gate
+from console.pages import agents, commands, now, queues, runs, tasks
+from console.render import STATIC
+from console.security import Guard
+
+log = logging.getLogger("console")
+
+OpenDesk = Callable[[], AbstractAsyncContextManager[Desk]]
+
+
+def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
+    """The application. ``open_desk`` connects and follows for as long as the application runs."""
+    app = FastAPI(
+        title="Switchtower", version=api.VERSION, lifespan=_lifespan(open_desk), docs_url=None, redoc_url=None,
+        openapi_url=None,
+    )  # fmt: skip
+    app.add_middleware(Guard, gate=gate, refuse=_refuse)
+    for door in (entrance, forms, stream, now, agents, queues, tasks, runs, commands, api):
+        app.include_router(door.routes)
+    app.mount("/static", _Static(directory=STATIC), name="static")
+    handle(app)
+    return app
+
+
+def _lifespan(open_desk: OpenDesk) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_desk() as desk:
+            app.state.desk = desk
+            telling = asyncio.create_task(desk.hub.run(desk.read_model), name="tell open pages")
+            telling.add_done_callback(_died)
+            try:
+                yield
+            finally:
+                desk.hub.stop()
+                telling.cancel()
+
+    return lifespan
+
+
+def _died(telling: asyncio.Task[None]) -> None:
+    """Open pages would go stale without a word; say it where an operator of the process looks."""
+    if not telling.cancelled() and (error := telling.exception()) is not None:
+        log.error("open pages are no longer told of changes", exc_info=error)
+
+
+def _refuse(request: Request, status: int, detail: str) -> Response:
+    return refuse(request, status, detail)
+
+
+class _Static(StaticFiles):
+    """Static files; one whose address carries its sum never changes, so it is kept for ever."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        if answer.status_code == 200:
+            kept = "public, max-age=31536000, immutable" if scope["query_string"] else "no-cache"
+            answer.headers["Cache-Control"] = kept
+        return answer

@@ -1,0 +1,138 @@
+// What only the browser knows: whether the live stream is open, the keys, the title. Without it the pages still work.
+(() => {
+  "use strict";
+  const live = document.getElementById("live");
+  const lamp = document.getElementById("lamp");
+  const title = document.title;
+  const POLL_MS = 2000; // while there is no stream, the panels are asked for this often
+  const SILENCE_MS = 40000; // the stream says hello every 15 s; after this long it is taken for dead
+
+  let heard = 0; // when the stream last said anything; 0: it is not open
+  let stale = 0; // since when the page is not being kept fresh
+
+  const clock = (ms) => new Date(ms).toISOString().slice(11, 19);
+
+  function show(state, words) {
+    if (lamp.dataset.live === state && lamp.lastElementChild.textContent === words) return;
+    lamp.dataset.live = state;
+    lamp.lastElementChild.textContent = words;
+  }
+
+  function up() {
+    heard = Date.now();
+    stale = 0;
+    if (!paused) show("on", "Live");
+  }
+
+  function down() {
+    if (heard) {
+      heard = 0;
+      stale = Date.now();
+    }
+    stale ||= Date.now();
+    if (!paused) show("off", "Stale since " + clock(stale));
+  }
+
+  // ── paused by hand: the page stands still until it is let go again
+  let paused = false;
+
+  function pause() {
+    paused = !paused;
+    if (paused) show("held", "Held since " + clock(Date.now()));
+    else refresh();
+  }
+
+  function refresh() {
+    if (heard) up();
+    live.dispatchEvent(new CustomEvent("reset"));
+  }
+
+  // ── the stream
+  if (live && lamp) {
+    live.addEventListener("hello", up);
+    document.addEventListener("htmx:sse:after:message", () => { if (heard) heard = Date.now(); });
+    document.addEventListener("htmx:sse:error", (event) => {
+      if ([401, 403].includes(event.detail?.status)) signIn();
+      down();
+    });
+    for (const end of ["htmx:sse:close", "htmx:sse:before:connection"]) {
+      document.addEventListener(end, () => { if (heard && !document.hidden) down(); });
+    }
+    setInterval(() => {
+      if (heard && Date.now() - heard > SILENCE_MS && !document.hidden) down();
+      if (!heard && !document.hidden && !paused && performance.now() > 3000) refresh();
+    }, POLL_MS);
+
+    // A hidden or held page asks for nothing; when it is seen again it is drawn anew.
+    document.addEventListener("htmx:before:request", (event) => {
+      const source = event.detail?.ctx?.sourceElement;
+      if (source?.hasAttribute("hx-ptag") && (document.hidden || paused)) event.preventDefault();
+    });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden && !paused) refresh(); });
+    document.addEventListener("htmx:after:request", (event) => {
+      const ctx = event.detail?.ctx;
+      if (ctx?.response?.status === 401) signIn();
+      else if (!heard && ctx?.response?.status < 400 && ctx.sourceElement?.hasAttribute("hx-ptag") && !paused) {
+        stale = Date.now();
+        show("slow", "Asked every 2 s");
+      }
+    });
+  }
+
+  function signIn() {
+    location.href = "/login?next=" + encodeURIComponent(location.pathname + location.search);
+  }
+
+  // ── the title counts what needs a person
+  function count() {
+    const needs = Number(document.querySelector("[data-needs]")?.dataset.needs || 0);
+    document.title = needs ? `(${needs}) ${title}` : title;
+  }
+  document.addEventListener("htmx:after:swap", count);
+  count();
+
+  // ── toasts: closed by hand, or by time when they are only good news
+  const toasts = document.getElementById("toasts");
+  function tend() {
+    for (const close of toasts.querySelectorAll("[data-close][hidden]")) {
+      close.hidden = false;
+      const toast = close.closest(".toast");
+      close.addEventListener("click", () => toast.remove());
+      if (toast.dataset.state === "done") setTimeout(() => toast.remove(), 8000);
+    }
+    for (const open of document.querySelectorAll("details.ask[open]")) {
+      if (toasts.firstElementChild?.dataset.state === "done") open.open = false;
+    }
+  }
+  if (toasts) {
+    new MutationObserver(tend).observe(toasts, { childList: true });
+    tend();
+  }
+
+  // ── one open question at a time; Esc and a click elsewhere close it
+  document.addEventListener("click", (event) => {
+    for (const open of document.querySelectorAll("details.ask[open]")) {
+      if (!open.contains(event.target)) open.open = false;
+    }
+  });
+
+  // ── keys
+  const STATIONS = { n: "/", a: "/agents", q: "/queues", t: "/tasks", c: "/commands" };
+  let going = 0;
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      for (const open of document.querySelectorAll("details.ask[open]")) open.open = false;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    if (event.key === "/") {
+      event.preventDefault();
+      document.getElementById("find")?.focus();
+    } else if (event.key === "." && live) {
+      pause();
+    } else if (event.key === "g") {
+      going = Date.now();
+    } else if (Date.now() - going < 1000 && STATIONS[event.key]) {
+      location.href = STATIONS[event.key];
+    }
+  });
+})();

@@ -1,0 +1,159 @@
+"""Open pages are told once of everything that concerns them, in order, and go on where they were."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from console import live
+from console.live import Hub, Listener, parse_id, parse_panels
+from core.clock import HandClock
+from projections.rows import Changed
+
+
+def changed(events: int, *tables: str, observations: int = 0, **keys: str) -> Changed:
+    touched = {table: frozenset({key}) for table, key in keys.items()}
+    return Changed(
+        events_seq=events, observations_seq=observations, commands_seq=events, tables=frozenset(tables), keys=touched
+    )
+
+
+@pytest.fixture
+def hub(clock: HandClock) -> Hub:
+    return Hub(clock)
+
+
+PANELS = parse_panels(["fleet agents runs", "rows tasks", "mine task:default/a"])
+
+
+async def next_message(stream) -> str:
+    return (await asyncio.wait_for(anext(stream), 2)).decode()
+
+
+def events_of(message: str) -> list[str]:
+    return [line[7:] for line in message.splitlines() if line.startswith("event: ")]
+
+
+async def test_a_listener_is_told_of_the_panels_a_change_concerns(hub: Hub):
+    stream = hub.messages(hub.open(PANELS, "", ""), lambda: True)
+    assert events_of(await next_message(stream)) == ["hello"]
+    hub.hear(changed(7, "agents", observations=3))
+    told = await next_message(stream)
+    assert events_of(told) == ["fleet"]
+    assert "id: 7.3" in told
+
+
+async def test_a_row_of_another_id_is_nobodys_business(hub: Hub):
+    stream = hub.messages(hub.open(parse_panels(["mine task:default/a"]), "", ""), lambda: True)
+    await next_message(stream)
+    hub.hear(changed(1, "tasks", tasks="default/b"))
+    hub.hear(changed(2, "tasks", tasks="default/a"))
+    told = await next_message(stream)
+    assert events_of(told) == ["mine"]
+    assert "id: 2.0" in told
+
+
+async def test_a_change_of_very_many_rows_concerns_every_row(hub: Hub):
+    listener = hub.open(parse_panels(["mine task:default/a"]), "", "")
+    hub.hear(
+        Changed(
+            events_seq=1, observations_seq=0, commands_seq=0, tables=frozenset({"tasks"}), many=frozenset({"tasks"})
+        )
+    )
+    assert listener.due == {"mine"}
+
+
+async def test_a_page_that_lost_its_stream_is_told_what_it_missed_and_nothing_else(hub: Hub):
+    hub.hear(changed(1, "agents"))
+    hub.hear(changed(2, "tasks"))
+    hub.hear(changed(3, "lanes"))
+    assert hub.open(PANELS, "1.0", "").due == {"rows"}
+    assert hub.open(PANELS, "3.0", "").due == set()
+
+
+async def test_the_moment_a_page_was_drawn_at_counts_when_it_has_no_last_id(hub: Hub):
+    hub.hear(changed(1, "agents"))
+    hub.hear(changed(2, "tasks"))
+    assert hub.open(PANELS, "", "1.0").due == {"rows"}
+
+
+async def test_a_commands_outcome_at_the_very_same_place_is_not_missed(hub: Hub):
+    hub.hear(changed(5, "tasks"))
+    hub.hear(changed(5, "commands"))
+    assert hub.open(parse_panels(["list commands"]), "5.0", "").due == {"list"}
+
+
+@pytest.mark.parametrize("last_id", ["nonsense", "9.9", "99999999999.1", "-1.0", "1", "1.0.0", "١.٠"])
+async def test_an_unknown_id_gets_one_reset(hub: Hub, last_id: str):
+    hub.hear(changed(3, "tasks"))
+    stream = hub.messages(hub.open(PANELS, last_id, ""), lambda: True)
+    assert events_of(await next_message(stream)) == ["hello"]
+    assert events_of(await next_message(stream)) == ["reset"]
+
+
+async def test_an_id_that_is_too_old_gets_one_reset(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "REMEMBERED", 3)
+    hub = Hub(HandClock())
+    hub._past = type(hub._past)(maxlen=3)
+    for seq in range(1, 9):
+        hub.hear(changed(seq, "tasks"))
+    assert hub.open(PANELS, "2.0", "").due == {"reset"}
+    assert hub.open(PANELS, "6.0", "").due == {"rows"}
+
+
+async def test_a_storm_of_changes_is_a_handful_of_messages(hub: Hub):
+    """Leading edge at once, then at most four a second, and the last change is never left out."""
+    stream = hub.messages(hub.open(PANELS, "", ""), lambda: True)
+    await next_message(stream)
+    told: list[str] = []
+
+    async def listen() -> None:
+        async for message in stream:
+            told.append(message.decode())  # noqa: PERF401 - what came before the cancel is what counts
+
+    listening = asyncio.ensure_future(listen())
+    for seq in range(1, 101):
+        hub.hear(changed(seq, "tasks"))
+        await asyncio.sleep(0.006)
+    await asyncio.sleep(0.35)
+    listening.cancel()
+    assert 2 <= len(told) <= 6
+    assert "id: 100.0" in told[-1]
+
+
+async def test_a_reader_that_takes_nothing_costs_a_set_of_names(hub: Hub):
+    listener = hub.open(PANELS, "", "")
+    for seq in range(1, 5_000):
+        hub.hear(changed(seq, "tasks", "agents", "runs", tasks=f"default/{seq}"))
+    assert listener.due == {"fleet", "rows"}
+
+
+async def test_a_stop_ends_every_stream_at_once(hub: Hub):
+    stream = hub.messages(hub.open(PANELS, "", ""), lambda: True)
+    await next_message(stream)
+    asyncio.get_running_loop().call_later(0.05, hub.stop)
+    with pytest.raises(StopAsyncIteration):
+        await next_message(stream)
+
+
+async def test_a_stream_ends_when_its_reader_is_no_longer_welcome(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(live, "PING_S", 0.02)
+    stream = hub.messages(hub.open(PANELS, "", ""), lambda: False)
+    await next_message(stream)
+    with pytest.raises(StopAsyncIteration):
+        await next_message(stream)
+
+
+def test_no_topic_can_forge_an_event():
+    panels = parse_panels(["a\n\ndata: x tasks", "ok tasks", "bad-name tasks", "reset tasks", "x" * 5])
+    assert set(panels) <= {"a", "ok", "xxxxx"}
+    listener = Listener(panels, (0, 0))
+    listener.tell(frozenset({"tasks"}), (1, 1))
+    message = live._message(listener.due, (1, 1)).decode()
+    assert message.count("\n\n") == len(listener.due)
+
+
+def test_ids_are_two_numbers():
+    assert parse_id("12.5") == (12, 5)
+    assert parse_id("1" * 50 + ".1") is None
