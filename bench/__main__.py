@@ -59,7 +59,7 @@ class Report:
             self.figures += await asyncio.wait_for(measure(), self.sizes.within_s)
         except Exception as error:  # noqa: BLE001 - a scenario that cannot run is a line of the report
             says = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            self.figures.append(Figure(scenario=scenario, name=scenario, problem=says[:300]))
+            self.figures.append(Figure(scenario=scenario, name=scenario, problem=" ".join(says.split())[:200]))
         print(f"{time.monotonic() - began:.1f} s", file=sys.stderr)
 
 
@@ -101,6 +101,7 @@ async def _whole_way(report: Report) -> None:
     try:
         async with fleet() as made:
             await made.start_core()
+            await made.start_console()
             await made.start_worker()
             await report.add("M", lambda: _now(whole_way.memory(made, "idle")))
             await report.add("L", lambda: whole_way.latency(made, tasks=sizes.latencies, times=sizes.times))

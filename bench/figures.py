@@ -46,7 +46,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def table(figures: Sequence[Figure]) -> str:
     """Aligned columns for a terminal."""
-    head = ("", "figure", "median [min-max]", "gate", "of floor", "spin, others")
+    head = ("", "figure", "median [min-max]", "gate", "of floor", "noise: spin, sync, others")
     rows = [head, *(_row(each) for each in figures)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

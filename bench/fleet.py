@@ -10,11 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+
+import httpx2
 
 from bench.machine import resident_mb, used_s
 from bench.processes import Failed, Process, module
+from console import login
 from console.cli import natsconf
 from core.answers import LinkAnswers
 from core.clock import SystemClock
@@ -35,12 +38,13 @@ class Fleet:
     link: Link
     ledger: JetStreamLedger
     door: Door
+    pages: httpx2.AsyncClient
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.clock = SystemClock()
         self.processes: dict[str, Process] = {}
-        self.url = self.monitor_url = ""
+        self.url = self.monitor_url = self.console_url = ""
         self.stamps = home / "first-lines"
 
     async def start_nats(self) -> None:
@@ -77,6 +81,28 @@ class Fleet:
         stamped = [*module("bench.stamped_worker"), str(self.stamps), "--name", name, "--agents", agents]
         self._run(name, [*stamped, *self._where()])
         await self.until(name, self.first(f"evt.worker.{name}.registered", after))
+
+    async def start_console(self) -> None:
+        """The console, and in it the read models, once it has caught up with the log."""
+        self.console_url = f"http://127.0.0.1:{free_port()}"
+        self._run("console", [*module("console"), *self._where(), "--port", self.console_url.rpartition(":")[2]])
+        bearer = {"Authorization": f"Bearer {login.api_token(self.home)}"}
+        self.pages = httpx2.AsyncClient(base_url=self.console_url, headers=bearer, timeout=10.0)
+        await self.until("console", self._is_ready())
+
+    async def folded(self, events_seq: int, within_s: float = 60.0) -> float:
+        """The monotonic moment (seconds) at which the read model had folded EVENTS up to there, to 10 ms or so."""
+        deadline = time.monotonic() + within_s
+        while True:
+            answer = await self.pages.get("/api/status", params={"seen": events_seq})
+            if answer.status_code != 200:
+                raise Failed(f"/api/status answered {answer.status_code}: {self.processes['console'].said()}")
+            status = answer.json()
+            now, at = time.monotonic(), status["positions"]["events"]["seq"]
+            if at >= events_seq:
+                return now
+            if now > deadline or status["positions"]["doing"] == "stopped":
+                raise Failed(f"EVENTS is folded up to {at:,} of {events_seq:,}: {status['positions']['problem'] or 'too slow'}")
 
     async def until(self, name: str, ready: object, within_s: float = READY_WITHIN_S) -> None:
         """Wait for what shows that the process ``name`` is ready; ``Failed`` when it ends before, or in time."""
@@ -120,6 +146,8 @@ class Fleet:
         return {name: used_s(each.pid) for name, each in self.processes.items()}
 
     async def close(self) -> None:
+        if hasattr(self, "pages"):
+            await self.pages.aclose()
         if hasattr(self, "link"):
             await self.link.close()
         for name in reversed(list(self.processes)):
@@ -131,6 +159,13 @@ class Fleet:
 
     def _where(self) -> list[str]:
         return ["--data", str(self.home), "--nats", self.url]
+
+    async def _is_ready(self) -> None:
+        while True:
+            with suppress(httpx2.TransportError):
+                if (await self.pages.get("/readyz")).status_code == 200:
+                    return
+            await asyncio.sleep(0.02)
 
     async def _has_begun(self) -> None:
         while True:

