@@ -31,7 +31,6 @@ from workers.worker import NotWanted, Worker
 log = logging.getLogger("workers")
 
 AGENTS = "sim:4,shell:4"
-CONNECT_WITHIN_S = 30.0
 SECRETIVE = ("KEY", "TOKEN", "SECRET", "PASS")
 NOT_WANTED, BAD_ARGUMENTS, UNREACHABLE = 3, 2, 4  # exit codes; 0: drained and left, 1: anything else
 
@@ -43,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = load(flags)
         pools = read(Path(arguments.config)) if arguments.config else parse(arguments.agents)
         check_name("worker", arguments.name)
-        _log_to_stderr(settings, arguments.name)
+        logging.basicConfig(level=settings.log_level.upper(), format="%(name)s %(message)s", stream=sys.stderr)
         return uvloop.run(_work(arguments, settings, pools))
     except (BadSetting, BadPools, Refused) as problem:
         return _said(problem, BAD_ARGUMENTS)
@@ -63,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--nats", help="address of the NATS server (that of the instance running on --data)")
     parser.add_argument("--data", help="the data folder (.switchtower)")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--connect-within", type=float, default=30.0, metavar="S", help="time to reach NATS (30)")
     parser.add_argument("--heartbeat-ttl", type=float, default=TTL_S, metavar="S", help=f"as the core's ({TTL_S:g})")
     return parser
 
@@ -77,7 +77,7 @@ async def _work(arguments: argparse.Namespace, settings: Settings, pools: Sequen
         name=f"worker {arguments.name}",
         user=credentials.user if credentials else None,
         password=credentials.password if credentials else None,
-        wait_s=CONNECT_WITHIN_S,
+        wait_s=arguments.connect_within,
         on_closed=lambda: None if ended.done() else ended.set_result(None),
     )
     ledger = JetStreamLedger(link)
@@ -153,12 +153,6 @@ async def _close(link: Link) -> None:
         await asyncio.wait_for(link.close(), 3)
     except (LedgerError, TimeoutError) as problem:
         log.info("left without a last answer: %s", problem)
-
-
-def _log_to_stderr(settings: Settings, name: str) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(), format=f"%(asctime)s %(levelname)s {name} %(message)s", stream=sys.stderr
-    )
 
 
 def _said(problem: Exception, code: int) -> int:

@@ -10,7 +10,7 @@ from workers.adapters.adapter import Ended, Happening, Job, Means, Output, Seen,
 from workers.process import CannotStart, Exit, Tree
 
 SHELL = "/bin/sh"
-POLITE_S = 1.5  # from SIGTERM to SIGKILL, when interrupted
+POLITE_S = 0.8  # from SIGTERM to SIGKILL when interrupted: `up` gives a worker about 3 s, 2 of them to drain
 
 
 class Shell:
