@@ -6,14 +6,19 @@ The envelope lives in the body, not in headers: see ARCHITECTURE.md (decisions) 
 from __future__ import annotations
 
 import hashlib
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from core.domain import plan, task
 from core.domain.machine import Command, Received, Recorded, command_subject, subject
+from core.domain.words import nested
 from core.ledger import Message, Stored
 
 MAX_COMMAND = 256 * 1024  # bytes of a command's body
 MAX_FACT = 512 * 1024  # bytes of a fact's body
+MAX_NESTED = 32  # lists and objects within each other in a task's source
 INBOX = "Switchtower-Inbox"  # header: where a waiting door wants the outcome
 
 _CHAIN = b',"chain":"'
@@ -24,8 +29,8 @@ GENESIS_CHAIN = "0" * _CHAIN_HEX
 class Sent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A command as it stands in COMMANDS. ``deadline`` in microseconds of stream time; 0: none."""
 
-    id: str
-    by: str
+    id: Annotated[str, Meta(max_length=600)]
+    by: Annotated[str, Meta(max_length=200)]
     deadline: int = 0
     command: Command
 
@@ -63,12 +68,31 @@ def decode_command(stored: Stored) -> Received:
     """The command, or what is wrong with it. Anything at all may stand in COMMANDS; nothing here raises."""
     try:
         if len(stored.data) > MAX_COMMAND:
-            raise msgspec.DecodeError(f"{len(stored.data):,} bytes; {MAX_COMMAND:,} is the most")  # noqa: TRY301
+            raise msgspec.DecodeError(f"{len(stored.data):,} bytes; {MAX_COMMAND:,} is the most")
         sent = _decode_sent(stored.data)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        problem = f"not a command: {error}"[:400]
-        return Received(stored.seq, stored.at, f"~garbage/{stored.seq}", "unknown", None, 0, problem)
+        if _nested(sent.command) > MAX_NESTED:
+            raise RecursionError  # noqa: TRY301 - the same as where the decoder gives up, which depends on the machine
+    except RecursionError:
+        return _garbage(stored, f"nested more than {MAX_NESTED} deep")
+    except ValueError as error:
+        return _garbage(stored, str(error))
     return Received(stored.seq, stored.at, sent.id, sent.by, sent.command, sent.deadline)
+
+
+def _garbage(stored: Stored, problem: str) -> Received:
+    said = f"not a command: {problem}"[:400]
+    return Received(stored.seq, stored.at, f"~garbage/{stored.seq}", "unknown", None, 0, said)
+
+
+def _nested(command: Command) -> int:
+    """How deep the only free-form field of commands goes."""
+    match command:
+        case task.Submit(spec=spec):
+            return nested(spec.source)
+        case plan.Add(tasks=tasks):
+            return max(nested(planned.spec.source) for planned in tasks)
+        case _:
+            return 0
 
 
 def encode_fact(recorded: Recorded, chain: str) -> tuple[Message, str]:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from core.domain import graph, retry, worker
 from core.domain.retry import ERROR_CLASSES
-from core.domain.words import Fact, Line, Order, Refused, Text, Usage
+from core.domain.words import Count, Fact, Line, Order, Refused, Text, Usage
 
 if TYPE_CHECKING:
     from core.domain.state import State
@@ -46,12 +46,12 @@ class Finish(Order, frozen=True, tag="run.finish"):
     result: Literal["succeeded", "failed", "interrupted", "cancelled"]
     error_class: str = ""
     error: Annotated[str, Meta(max_length=4_000)] = ""
-    exit_code: int | None = None
+    exit_code: Annotated[int, Meta(ge=-(1 << 31), lt=1 << 32)] | None = None
     summary: Text = ""
     checks: Annotated[list[Line], Meta(max_length=50)] = []
     usage: Usage = Usage()
     files: Files = []
-    duration_ms: int = 0
+    duration_ms: Count = 0
 
 
 class Started(Fact, frozen=True, tag="run.started"):

@@ -19,6 +19,7 @@ from core.domain.words import (
     Refused,
     Text,
     check_task_id,
+    is_plain,
     listed,
 )
 
@@ -420,13 +421,15 @@ def _submit(state: State, command: Submit) -> list[Event]:
     return [Submitted(task_id=task_id, session_id=session_id, spec=spec, state=initial)]
 
 
-def check_spec(state: State, task_id: str, spec: TaskSpec) -> None:
-    """What can be said of a task on its own, whatever else is in the plan."""
+def check_spec(state: State, task_id: str, spec: TaskSpec, *, circles: bool = False) -> None:
+    """What can be said of a task on its own, whatever else is in the plan. ``circles``: it may wait for itself."""
     lane.known(state, spec.lane)
     if len(set(spec.depends_on)) < len(spec.depends_on) or len(set(spec.parents)) < len(spec.parents):
         raise Refused(f"task {task_id} names a dependency or a parent twice")
-    if task_id in spec.depends_on or task_id in spec.parents:
+    if (task_id in spec.depends_on and not circles) or task_id in spec.parents:
         raise Refused(f"task {task_id} depends on itself")
+    if not is_plain(spec.source):
+        raise Refused(f"task {task_id}: its source holds a whole number of more than 64 bits; write it as text")
     for parent_id in spec.parents:
         if parent_id.partition("/")[0] != task_id.partition("/")[0]:
             raise Refused(f"task {task_id} cannot be a part of {parent_id}, which is of another session")

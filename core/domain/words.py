@@ -13,6 +13,7 @@ MAX_FACTS = 400  # facts one command may make; the scheduler stops there and the
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Line = Annotated[str, Meta(max_length=500)]
 Text = Annotated[str, Meta(max_length=100_000)]
+Count = Annotated[int, Meta(ge=0, le=1 << 53)]  # what any reader can hold, a browser too
 Priority = Annotated[int, Meta(ge=0, le=4)]
 Outcome = Literal["refused", "already_so", "expired", "superseded", "fenced"]
 
@@ -45,12 +46,12 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a run has used so far: totals, not increments. ``cost_uusd`` is millionths of a dollar; None: unpriced."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    tool_calls: int = 0
-    cost_uusd: int | None = None
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cache_read_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    tool_calls: Count = 0
+    cost_uusd: Count | None = None
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -104,3 +105,27 @@ def listed(names: list[str], most: int = 3) -> str:
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
+def is_plain(value: Any) -> bool:
+    """Whether every whole number in it fits a machine word, so that a snapshot can hold it."""
+    look = [value]
+    while look:
+        each = look.pop()
+        if isinstance(each, int) and not -(1 << 63) <= each < 1 << 63:
+            return False
+        if isinstance(each, dict):
+            look += each.values()
+        elif isinstance(each, list):
+            look += each
+    return True
+
+
+def nested(value: Any) -> int:
+    """How many lists and objects lie within each other at the deepest place; 0 where there is none."""
+    deep = 0
+    level = [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        deep += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return deep

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from core.domain import retry
 from core.domain.retry import After
-from core.domain.words import Fact, Line, Name, Order, Policy, Refused, Text, check_name
+from core.domain.words import Count, Fact, Line, Name, Order, Policy, Refused, Text, check_name
 
 if TYPE_CHECKING:
     from core.domain.state import State
@@ -32,7 +32,7 @@ class Register(Order, frozen=True, tag="worker.register"):
     boot_id: Name
     agents: Annotated[list[AgentSpec], Meta(max_length=1_000)]
     host: Line = ""
-    pid: int = 0
+    pid: Count = 0
     version: Line = ""
     replace: bool = False
 
@@ -56,7 +56,7 @@ class Lose(Order, frozen=True, tag="worker.lose"):
 
     worker_id: Name
     epoch: int
-    last_beat: int = 0
+    last_beat: Count = 0
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
