@@ -14,6 +14,7 @@ from core.domain.state import State
 from core.domain.words import Order, Policy, Usage
 
 T = TypeVar("T")
+Draw = Callable[[Random, State], Order]
 
 SESSIONS = ("default", "default", "default", "siding")
 LANES = ("A", "B")
@@ -58,7 +59,7 @@ def submit(rng: Random, state: State) -> Order:
     return task.Submit(task_id=name, spec=spec(rng, state, known, [t for t in known if t != name]))
 
 
-def _of_task(order: Callable[..., Order], *states: str) -> Callable[[Random, State], Order]:
+def _of_task(order: Callable[..., Order], *states: str) -> Draw:
     return lambda rng, state: order(task_id=any_task(rng, state, *states))
 
 
@@ -209,7 +210,7 @@ def go_on(rng: Random, state: State) -> Order:
 
 
 # How often each is drawn: a fleet mostly submits and finishes; everything else happens, too.
-WEIGHTS: dict[Callable[[Random, State], Order], int] = {
+WEIGHTS: dict[Draw, int] = {
     submit: 20, finish: 24, start: 8, progress: 4, register: 4, wake: 6, retry: 4, resume: 4, pause: 4, cancel: 4,
     reprioritise: 2, begin_plan: 4, add_to_plan: 6, seal_plan: 4, drop_plan: 1, drain: 1, leave: 1, lose: 2,
     pause_agent: 1, resume_agent: 1, configure_lane: 1, pause_lane: 1, resume_lane: 2, open_session: 1,
