@@ -16,7 +16,8 @@ CONFLICTS = {10071, 10164}  # wrong last sequence; the same inside a batch, or w
 DUPLICATES = {10201}
 TOO_LARGE = {10054, 10097, 10199}  # message, headers, batch
 NO_ROOM = {10002, 10023, 10028, 10047, 10053}  # account, server resources, memory, storage, stream limits
-NOT_NOW = {10008, 10009, 10118, 10163, 10176, 10194, 10210}  # no leader, offline, batch given up, too many open batches
+NOT_NOW = {10008, 10009, 10118, 10163, 10194}  # no leader yet, offline
+NOT_NOW |= {10176, 10210, 10049}  # batch given up, too many open batches, the store still being removed
 STORE_FAILED = 10077  # the store's own words tell which it is
 NOT_FOUND = {10014, 10037, 10059}  # consumer, message, stream
 

@@ -25,6 +25,12 @@ class Headers(Mapping[str, str]):
         pairs = (line.partition(":") for line in lines)
         return {name: value.strip() for name, colon, value in pairs if colon}
 
+    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
+        """As any mapping's, but a header that is not there costs no parsing."""
+        if self._shown is None and name.encode() not in self._block:
+            return default
+        return self._own().get(name, default)
+
     def __getitem__(self, name: str) -> str:
         return self._own()[name]
 

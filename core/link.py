@@ -1,7 +1,7 @@
 """The line to NATS: one connection that notices a dead server in seconds, never gives up, and costs little per message.
 
-This is the only file that imports nats-py. nats-py connects, authenticates, answers pings and reconnects; the bytes of
-messages go past its machinery, because one message there costs two coroutines, a queue and a task switch:
+With ``core.client`` this is all that imports nats-py. nats-py connects, authenticates, answers pings and reconnects; the
+bytes of messages go past its machinery, because one message there costs two coroutines, a queue and a task switch:
 
 * ``Link.publish`` frames a message and hands it to the socket at once, in call order. While the link is down nothing is
   buffered, so nothing is sent late, behind the back of a caller who was told "unknown".
@@ -17,16 +17,14 @@ import random
 from asyncio import Future
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import ParseResult
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.subscription import Subscription
-from nats.aio.transport import TcpTransport
 
+from core.client import Client, bounded
 from core.frames import publish_frame
 from core.ledger import Busy, LedgerError
-from core.parser import Parser, Tap
+from core.parser import Tap
 from core.replies import Replies, Reply
 
 log = logging.getLogger(__name__)
@@ -35,7 +33,6 @@ PING_EVERY_S = 1.0  # two unanswered pings end a connection: a half-open link is
 UNANSWERED_PINGS = 2
 RECONNECT_AFTER_S = 0.25
 CONNECT_WITHIN_S = 2  # one try; nats-py wants whole seconds
-READ_BYTES = 1 << 18  # one read may bring some hundred messages; nats-py's own 32 KiB brings eighty
 ASK_WITHIN_S = 5.0
 
 
@@ -71,7 +68,7 @@ class Link:
         self.up = False  # False from the moment a loss is noticed until subscriptions are back in place
         self.generation = 0  # counts connections: a consumer made in an earlier one may be gone
         self._on_closed = on_closed
-        self._client = _Client()
+        self._client = Client()
         self._changed: list[Callable[[bool], None]] = []
         self._came_up = asyncio.Event()
         self._replies = Replies(self._client.new_inbox().encode() + b".")
@@ -163,7 +160,7 @@ class Link:
             except (TimeoutError, nats.errors.Error, OSError) as error:
                 log.info("closing the link to %s without a last answer: %s", self.url, error)
         self._down("the link was closed")
-        await self._client.close()
+        await self._client.end()
         self._came_up.set()
 
     async def _open(self, *, user: str | None, password: str | None, wait_s: float) -> None:
@@ -185,14 +182,14 @@ class Link:
             closed_cb=self._was_closed,
         )
         try:
-            await asyncio.wait_for(connecting, wait_s)
+            if not await bounded(connecting, wait_s):
+                raise self._last_error or TimeoutError("no answer")
             await self._replies_listen()
-        except (TimeoutError, nats.errors.Error, OSError) as error:
+        except (nats.errors.Error, OSError) as error:
             self._closing = True
-            await self._client.close()
-            reason = self._last_error or type(error).__name__
+            await self._client.end()
             raise Unreachable(
-                f"cannot reach NATS at {self.url} within {wait_s:g} s: {reason}. "
+                f"cannot reach NATS at {self.url} within {wait_s:g} s: {error}. "
                 "Start it (`switchtower up`, or `nats-server -c nats.conf`), or give the right address and user."
             ) from error
         self._up()
@@ -243,7 +240,7 @@ class Link:
 class Ear:
     """One subscription of a link."""
 
-    def __init__(self, client: _Client, subscription: Subscription) -> None:
+    def __init__(self, client: Client, subscription: Subscription) -> None:
         self._client = client
         self._subscription = subscription
 
@@ -259,38 +256,3 @@ class Ear:
 
 def _nothing_but(reply: Reply) -> Reply:
     return reply
-
-
-class _Transport(TcpTransport):
-    """nats-py's TCP transport with larger reads, and a close that does not wait for a peer that is gone."""
-
-    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:  # noqa: ARG002
-        await super().connect(uri, READ_BYTES, connect_timeout)
-
-    async def read(self, buffer_size: int) -> bytes:  # noqa: ARG002
-        return bytes(await super().read(READ_BYTES))
-
-    def close(self) -> None:
-        # close() would first flush to a peer that no longer reads, and wait_closed() wait for it: a frozen server would
-        # hold the reconnect for as long as the kernel retries, a quarter of an hour.
-        if self._bare_io_writer is not None:
-            self._bare_io_writer.transport.abort()
-
-    def __bool__(self) -> bool:
-        return True  # else nats-py puts its own in our place
-
-
-class _Client(Client):
-    """nats-py's client with our parser and transport in its place for them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parser = Parser(self)
-        self.transport = _Transport()  # type: ignore[no-untyped-call]
-        self._ps = self.parser  # type: ignore[assignment]
-        self._transport = self.transport
-
-    def forget_unsent(self) -> None:
-        """Drop what waits to be sent: subscriptions are replayed anyway, the rest must not arrive late."""
-        self._pending: list[bytes] = []
-        self._pending_data_size = 0

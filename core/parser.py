@@ -55,31 +55,32 @@ class Parser:
                 if end_of_data - at > MAX_LINE_BYTES:
                     raise NotNats(f"not a line of NATS's protocol: {data[at : at + 80]!r}")
                 break
-            first = data[at]
-            if first == 77:  # M: MSG subject sid [reply] size
-                words = data[at + 4 : end].split()
-                start, head_end = end + 2, end + 2
-            elif first == 72:  # H: HMSG subject sid [reply] header-size size
-                words = data[at + 5 : end].split()
-                start = end + 2
-                head_end = start + int(words.pop(-2))
-            else:
-                resets = self._resets
-                await self._control(data[at:end])
-                if self._resets != resets:  # the connection these bytes came from is no more
-                    return
-                at = end + 2
-                continue
-            stop = start + int(words[-1])
+            first, start, head_size = data[at], end + 2, 0
+            try:
+                if first == 77:  # M: MSG subject sid [reply] size
+                    words = data[at + 4 : end].split()
+                elif first == 72:  # H: HMSG subject sid [reply] header-size size
+                    words = data[at + 5 : end].split()
+                    head_size = int(words.pop(-2))
+                else:
+                    resets = self._resets
+                    await self._control(data[at:end])
+                    if self._resets != resets:  # the connection these bytes came from is no more
+                        return
+                    at = start
+                    continue
+                sid, head_end, stop = int(words[1]), start + head_size, start + int(words[-1])
+            except (ValueError, IndexError) as error:
+                raise NotNats(f"not a line of NATS's protocol: {data[at:end][:80]!r}") from error
             if stop + 2 > end_of_data:
                 break
             at = stop + 2
             reply = words[2] if len(words) == 4 else b""
-            tap = taps.get(int(words[1]))
+            tap = taps.get(sid)
             if tap is None:
                 resets = self._resets
                 head = data[start:head_end]
-                await self.client._process_msg(int(words[1]), words[0], reply, data[head_end:stop], head)
+                await self.client._process_msg(sid, words[0], reply, data[head_end:stop], head)
                 if self._resets != resets:
                     return
             else:

@@ -5,19 +5,21 @@ The server's API is asked directly, because nats-py's StreamConfig drops fields 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from core.api import NotFound, call
-from core.ledger import LedgerError
+from core.ledger import Busy, LedgerError
 from core.link import Link
 
 MIB = 1 << 20
 GIB = 1 << 30
 _S = 1_000_000_000  # the server's durations are nanoseconds
 DAY_S = 86_400
+TRIES, BETWEEN_TRIES_S = 25, 0.2
 
 
 class Unfit(LedgerError):
@@ -27,23 +29,15 @@ class Unfit(LedgerError):
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """How much each stream and bucket may keep, in bytes, and OBSERVATIONS and OUTPUT also for how long, in seconds."""
 
-    commands: int = 8 * GIB
-    events: int = 16 * GIB
-    observations: int = 8 * GIB
-    output: int = 4 * GIB
+    commands: int = 4 * GIB
+    events: int = 8 * GIB
+    observations: int = 4 * GIB
+    output: int = 2 * GIB
     observations_age_s: int = 30 * DAY_S
     output_age_s: int = 3 * DAY_S
     bucket: int = 64 * MIB
     objects: int = 4 * GIB
     replicas: int = 1
-
-    def scaled(self, total: int) -> Sizes:
-        """The same shares of ``total`` bytes, when that is less than their sum."""
-        names = ("commands", "events", "observations", "output", "objects")
-        now = sum(getattr(self, name) for name in names)
-        if now <= total:
-            return self
-        return msgspec.structs.replace(self, **{name: getattr(self, name) * total // now for name in names})
 
 
 _LEDGER = {
@@ -125,17 +119,29 @@ async def ensure(link: Link, sizes: Sizes | None = None, *, names: Sequence[str]
 
 async def ensure_stream(link: Link, name: str, config: Mapping[str, Any]) -> None:
     """One stream: there with these settings when this returns, else ``Unfit``."""
-    try:
-        info = await call(link, f"STREAM.INFO.{name}")
-    except NotFound:
-        asked = {key: value for key, value in config.items() if value is not None}
-        info = await call(link, f"STREAM.CREATE.{name}", {"name": name, **asked})
+    info = await _found_or_made(link, name, config)
     wrong = differences(config, info["config"])
     if wrong:
         raise Unfit(
             f"stream {name} at {link.url} is not set as the ledger needs it: {'; '.join(wrong)}. "
             f"Set it so (`nats stream edit {name}`), or use another NATS account or data folder"
         )
+
+
+async def _found_or_made(link: Link, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The stream's info. A cluster that has no leader yet is given some time."""
+    asked = {key: value for key, value in config.items() if value is not None}
+    for tries_left in reversed(range(TRIES)):
+        try:
+            try:
+                return await call(link, f"STREAM.INFO.{name}")
+            except NotFound:
+                return await call(link, f"STREAM.CREATE.{name}", {"name": name, **asked})
+        except Busy:
+            if not tries_left:
+                raise
+            await asyncio.sleep(BETWEEN_TRIES_S)
+    raise AssertionError("unreachable")
 
 
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
