@@ -79,15 +79,16 @@ async def _verify(where: Where, events_only: bool) -> int:
         commands, events = (await line.ledger.head("COMMANDS")).last_seq, (await line.ledger.head("EVENTS")).last_seq
         with bar("deciding again", events, quiet=where.as_json) as progress:
             found = await recompute(line.ledger, commands=commands, events=events, progress=progress)
+        if not where.as_json:
+            _tell(found)
         models = None if events_only or not found.equal else await _models(where, line)
-    same = found.equal and (models is None or models.equal)
     if where.as_json:
         out.document({**msgspec.to_builtins(found), "read_models": models})
-    else:
-        _tell(found)
-        if models is not None:
-            _tell_models(models)
-    return exits.OK if same else exits.FAILURE
+    elif models is not None:
+        _tell_models(models)
+    elif not events_only and found.equal:
+        out.say("There is no read model on this data folder to compare.")
+    return exits.OK if found.equal and (models is None or models.equal) else exits.FAILURE
 
 
 async def recompute(ledger: Ledger, *, commands: int, events: int, progress: Bar | None = None) -> Verified:

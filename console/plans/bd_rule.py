@@ -18,13 +18,13 @@ Issues = Mapping[str, Issue]
 
 
 def children(issues: Issues) -> dict[str, list[str]]:
-    """The parts of each issue, by ``parent-child``."""
-    found: dict[str, list[str]] = {}
+    """The parts of each issue, by ``parent-child``; nothing is a part of itself."""
+    found: dict[str, dict[str, None]] = {}
     for name, issue in issues.items():
         for edge in issue.edges:
-            if edge.type == "parent-child" and name not in found.setdefault(edge.depends_on_id, []):
-                found[edge.depends_on_id].append(name)
-    return found
+            if edge.type == "parent-child" and edge.depends_on_id != name:
+                found.setdefault(edge.depends_on_id, {})[name] = None
+    return {parent: list(parts) for parent, parts in found.items()}
 
 
 def blocked(issues: Issues) -> set[str]:

@@ -92,6 +92,8 @@ class _Import:
             self._tell("renamed", issue, f"{issue.id!r} cannot be a task's name here: it is {self.ids[issue.id]}")
         needs, parents = self._edges(issue)
         begin, because = self._begin(issue)
+        if begin == "open" and self.ids[issue.id] in needs:
+            because = "waits for itself"
         spec = TaskSpec(
             title=self._short(issue, "title", issue.title.strip() or issue.id, LINE),
             prompt=self._short(issue, "text", _prompt(issue), TEXT),
@@ -131,8 +133,11 @@ class _Import:
 
     def _enter(self, issue: Issue, target: str, into: dict[str, None], verb: str) -> None:
         if target == issue.id:
-            says = f"{issue.id} {verb} itself: " + ("left out" if verb == "a part of" else "it begins paused")
-            self._tell("cycle" if verb == "needs" else "edge", issue, says)
+            if verb == "needs":
+                into[self.ids[target]] = None
+                self._tell("cycle", issue, f"{issue.id} needs itself: it stays blocked")
+            else:
+                self._tell("edge", issue, f"{issue.id} {verb} itself: left out")
         elif target in self.issues:
             if self.issues[target].status != "pinned":
                 into[self.ids[target]] = None
@@ -181,8 +186,6 @@ class _Import:
         hidden = bd_rule.hidden(self.issues, issue, self.now)
         if hidden:
             return "paused", hidden
-        if any(edge.type in bd_rule.NEEDS and edge.depends_on_id == issue.id for edge in issue.edges):
-            return "paused", "it needs itself in beads"
         circle = self.in_circle.get(issue.id)
         return "open", f"waits for itself in a circle: {listed(circle, 9)}" if circle else ""
 

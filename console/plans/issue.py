@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 from console.plans.report import Problem
+from core.domain.words import is_plain, nested
 
 MOST_BYTES = 120 << 10  # of a line: what it becomes, text and source, must fit one command
 MOST_EDGES = 1_000
+MOST_NESTED = 30  # lists and objects within each other; a command may hold 32
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -118,6 +120,10 @@ def _issue(line: bytes, number: int) -> Issue | None:
         raise ValueError(f"it is {_named(whole)}, not an issue {{…}}")  # noqa: TRY004 - a value from a file
     if whole.get("_type", "issue") != "issue":
         return None
+    if nested(whole) > MOST_NESTED:
+        raise ValueError(f"its fields are nested more than {MOST_NESTED} deep")
+    if not is_plain(whole):
+        raise ValueError("it holds a whole number of more than 64 bits, which no field of beads is")
     issue = msgspec.convert(whole, Issue)
     if not issue.id.strip():
         raise ValueError("its id is empty")
