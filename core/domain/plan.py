@@ -157,7 +157,7 @@ def _add(state: State, plan: Plan, command: Add) -> list[Event]:
         if before is not None and before != planned.spec:
             raise Refused(f"task {planned.task_id} is in the plan twice, worded differently")
         if before is None and not _is_known_as(state, planned):
-            tasks.check_spec(state, planned.task_id, planned.spec)
+            tasks.check_spec(state, planned.task_id, planned.spec, circles=plan.cycles == "block")
             facts.append(
                 Staged(task_id=planned.task_id, session_id=session_id, plan_id=plan.plan_id, spec=planned.spec)
             )
