@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from core.answers import LinkAnswers
 from core.clock import SystemClock
 from core.domain import machine, run, task, worker
-from core.domain.words import Policy
+from core.domain.words import Policy, token
 from core.door import Door
 from core.envelope import Answer, decode_fact
 from core.jetstream import JetStreamLedger
@@ -63,6 +64,7 @@ class Site:
 
     async def stop(self) -> None:
         self.following.cancel()
+        await asyncio.gather(self.following, return_exceptions=True)
         await self.link.close()
         for each in self.processes:
             each.kill()
@@ -76,10 +78,11 @@ class Site:
             return False
 
     async def _follow(self) -> None:
-        async for stored in self.ledger.follow("EVENTS", after=0):
-            for each in stored:
-                self.facts.append(decode_fact(each.data).fact)
-                self.seen_at[id(self.facts[-1])] = time.monotonic()
+        async with aclosing(self.ledger.follow("EVENTS", after=0)) as news:
+            async for stored in news:
+                for each in stored:
+                    self.facts.append(decode_fact(each.data).fact)
+                    self.seen_at[id(self.facts[-1])] = time.monotonic()
 
     def of(self, *kinds: type) -> list:
         return [fact for fact in self.facts if isinstance(fact, kinds)]
@@ -126,9 +129,9 @@ async def test_a_task_is_done_by_a_worker_process_and_its_output_is_in_the_log(s
     await site.submit("t1", command="echo hello from $PPID")
     await site.until(lambda: site.of(run.Succeeded))
     said = b""
-    async for stored in site.ledger.follow("OUTPUT", after=0, subjects=["out.run.default=2Ft1=7E1.stdout"]):
-        said += b"".join(each.data for each in stored)
-        break
+    subject = f"out.run.{token('default/t1~1')}.stdout"
+    async with aclosing(site.ledger.follow("OUTPUT", after=0, subjects=[subject])) as pieces:
+        said += b"".join(each.data for each in await anext(pieces))
     assert re.fullmatch(rb"hello from \d+\n", said)
 
 
