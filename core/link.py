@@ -1,7 +1,7 @@
 """The line to NATS: one connection that notices a dead server in seconds, never gives up, and costs little per message.
 
-With ``core.client`` this is all that imports nats-py. nats-py connects, authenticates, answers pings and reconnects; the
-bytes of messages go past its machinery, because one message there costs two coroutines, a queue and a task switch:
+With ``core.client`` this is all that imports nats-py. nats-py connects, authenticates, answers pings and reconnects;
+the bytes of messages go past its machinery, because one message there costs two coroutines, a queue and a task switch:
 
 * ``Link.publish`` frames a message and hands it to the socket at once, in call order. While the link is down nothing is
   buffered, so nothing is sent late, behind the back of a caller who was told "unknown".

@@ -70,6 +70,18 @@ _BUCKET = {
     "allow_direct": True,
     "duplicate_window": 120 * _S,
 }
+_OBJECTS = {
+    "retention": "limits",
+    "storage": "file",
+    "discard": "new",
+    "max_msgs_per_subject": -1,
+    "max_age": 0,
+    "allow_rollup_hdrs": True,
+    "deny_delete": False,
+    "deny_purge": False,
+    "allow_direct": True,
+    "duplicate_window": 120 * _S,
+}
 _WITH_EXPIRY = {**_BUCKET, "allow_msg_ttl": True, "subject_delete_marker_ttl": 60 * _S}
 
 # What an operator may set as the machine allows: given when we make the stream, afterwards only the doctor looks at it.
@@ -78,7 +90,7 @@ _ABSENT_MEANS: dict[str, Any] = {"persist_mode": "", "max_msg_size": -1}
 
 
 def settings(sizes: Sizes) -> dict[str, dict[str, Any]]:
-    """Stream configurations by name: the four streams and the buckets."""
+    """Stream configurations by name: the four streams, the tables' and object stores' streams."""
     plain = {
         "COMMANDS": {**_FOR_EVER, "subjects": ["cmd.>"], "max_bytes": sizes.commands},
         "EVENTS": {**_FOR_EVER, "subjects": ["evt.>"], "max_bytes": sizes.events},
@@ -103,6 +115,11 @@ def settings(sizes: Sizes) -> dict[str, dict[str, Any]]:
         "KV_heartbeats": {**_WITH_EXPIRY, "subjects": ["$KV.heartbeats.>"], "persist_mode": "async"},
         "KV_leases": {**_WITH_EXPIRY, "subjects": ["$KV.leases.>"]},
         "KV_locks": {**_BUCKET, "subjects": ["$KV.locks.>"]},
+        "OBJ_snapshots": {
+            **_OBJECTS,
+            "subjects": ["$O.snapshots.C.>", "$O.snapshots.M.>"],
+            "max_bytes": sizes.objects,
+        },
     }
     for config in plain.values():
         config.setdefault("max_bytes", sizes.bucket)
