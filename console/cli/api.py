@@ -10,18 +10,31 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 
 from console import login
+from console.cli import instance
 from console.cli.exits import Declined, NoAnswer, NotFound, Stop, Usage
 from console.cli.where import Where, console_url
+from core.clock import SystemClock
 
 TIMEOUT_S = 15.0
+FOLDED_WITHIN_S = 2.0  # each question waits up to 0.3 s for it by itself
 
 
 def get(where: Where, path: str, **asked: Any) -> Any:
-    """The JSON that stands at ``path``. Empty values are left out of the question; lists are repeated."""
+    """The JSON that stands at ``path``. Empty values are left out of the question; lists are repeated.
+
+    An order given a moment ago is seen: the console is asked again until it has folded what is in the log by now.
+    """
     settings = where.settings()
-    url = console_url(settings)
-    question = urlencode([pair for name, value in asked.items() for pair in _pairs(name, value)])
-    status, body = _exchange(url, f"/api{path}" + (f"?{question}" if question else ""), login.api_token(settings.data))
+    url, token = console_url(settings), login.api_token(settings.data)
+    end = _log_end(instance.running(settings.data))
+    question = urlencode([pair for name, value in (asked | {"seen": end}).items() for pair in _pairs(name, value)])
+    clock = SystemClock()
+    until = clock.monotonic() + FOLDED_WITHIN_S
+    while True:
+        status, body, at = _exchange(url, f"/api{path}" + (f"?{question}" if question else ""), token)
+        behind = end is not None and (0 < at < end if status == 200 else status == 404 and _folded(url, token) < end)
+        if not behind or clock.monotonic() > until:
+            break
     if status == 200:
         return msgspec.json.decode(body)
     raise _refusal(status, body, url)
@@ -38,6 +51,24 @@ def path_of(identifier: str) -> str:
     return quote(identifier, safe="/~")
 
 
+def _log_end(found: instance.Running | None) -> int | None:
+    """The last sequence of EVENTS, as the server's monitoring says (no connection of our own); None if it does not."""
+    if found is None or not found.monitor_url:
+        return None
+    try:
+        status, body, _ = _exchange(found.monitor_url, "/jsz?streams=true")
+        accounts = msgspec.json.decode(body)["account_details"] if status == 200 else []
+        ends = [
+            stream["state"]["last_seq"]
+            for account in accounts
+            for stream in account.get("stream_detail", ())
+            if stream["name"] == "EVENTS"
+        ]
+    except (NoAnswer, msgspec.DecodeError, KeyError, TypeError):
+        return None
+    return max(ends, default=None)
+
+
 def _pairs(name: str, value: Any) -> Sequence[tuple[str, str]]:
     if value is None or value in ("", [], ()):
         return []
@@ -46,13 +77,22 @@ def _pairs(name: str, value: Any) -> Sequence[tuple[str, str]]:
     return [(name, str(value))]
 
 
-def _exchange(url: str, path: str, token: str) -> tuple[int, bytes]:
+def _folded(url: str, token: str) -> int:
+    """How far the console has folded EVENTS."""
+    status, body, _ = _exchange(url, "/api/status", token)
+    return int(msgspec.json.decode(body)["positions"]["events"]["seq"]) if status == 200 else 0
+
+
+def _exchange(url: str, path: str, token: str = "") -> tuple[int, bytes, int]:
+    """Status, body, and the EVENTS sequence at which the answer was true (0: it does not say)."""
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "127.0.0.1", where.port, timeout=TIMEOUT_S)
+    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}", "Accept": "application/json"})
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        at = answer.getheader("Switchtower-At") or "0"
+        return answer.status, answer.read(), int(at.partition(".")[0])
     except (OSError, http.client.HTTPException) as problem:
         raise NoAnswer(
             f"the console at {url} does not answer: {problem}. Is it running? `switchtower status`"

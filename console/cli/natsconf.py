@@ -31,7 +31,7 @@ def _reading(streams: Sequence[str]) -> list[str]:
 # on themselves, and read what they are told; they can neither order work nor change a stream.
 PERMISSIONS: dict[Role, dict[str, Any]] = {
     "core": {"publish": {"allow": [">"]}, "subscribe": {"allow": [">"]}},
-    "console": {"publish": {"allow": ["cmd.>", *_reading(_STREAMS)]}, **_OWN_INBOX},
+    "console": {"publish": {"allow": ["cmd.>", "$JS.API.STREAM.INFO.*", *_reading(_STREAMS)]}, **_OWN_INBOX},
     "worker": {
         "publish": {
             "allow": [
