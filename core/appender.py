@@ -30,7 +30,9 @@ class Appender:
         """The future of the last message's sequence. See ``Ledger.send``; ``Busy`` at once while the link is down."""
         check(stream, messages, expect=expect, max_payload=self._link.max_payload)
         expected = "" if expect is None else f" (expected last sequence {expect})"
-        reply, future = self._link.expect(partial(sequence, f"append to {stream}{expected}"), within_s=self._within_s)
+        reply, future = self._link.expect(
+            partial(sequence, f"append to {stream}{expected}"), within_s=self._within_s, sent=messages
+        )
         try:
             # One write without an await before it: two callers' appends cannot interleave.
             self._link.write(self._frames(messages, expect, reply, atomic=stream != "OUTPUT"))

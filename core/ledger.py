@@ -58,6 +58,10 @@ class Malformed(LedgerError):
     """A subject or header the log cannot carry. Never retried: nothing was sent."""
 
 
+class Forbidden(LedgerError):
+    """This user may not write there. Never retried: nothing was stored."""
+
+
 class Busy(LedgerError):
     """The server cannot just now (no leader, link down, too many open batches). Nothing was stored; wait, try again."""
 

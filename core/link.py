@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from asyncio import Future
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import nats.errors
@@ -23,7 +24,7 @@ from nats.aio.subscription import Subscription
 
 from core.client import Client, bounded
 from core.frames import publish_frame
-from core.ledger import Busy, LedgerError
+from core.ledger import Busy, LedgerError, Message
 from core.parser import Tap
 from core.replies import Replies, Reply
 
@@ -34,6 +35,7 @@ UNANSWERED_PINGS = 2
 RECONNECT_AFTER_S = 0.25
 CONNECT_WITHIN_S = 2  # one try; nats-py wants whole seconds
 ASK_WITHIN_S = 5.0
+FORBIDDEN = re.compile(r'permissions violation for publish to "([^"]+)"')
 
 
 class Unreachable(LedgerError):
@@ -66,7 +68,6 @@ class Link:
         self.url = url
         self.name = name
         self.up = False  # False from the moment a loss is noticed until subscriptions are back in place
-        self.generation = 0  # counts connections: a consumer made in an earlier one may be gone
         self._on_closed = on_closed
         self._client = Client()
         self._changed: list[Callable[[bool], None]] = []
@@ -108,9 +109,14 @@ class Link:
             except OSError:
                 return  # the loss is noticed and told by the reader
 
-    def expect(self, settle: Callable[[Reply], Any], *, within_s: float) -> tuple[bytes, Future[Any]]:
-        """A reply subject, and the future of what ``settle`` makes of its answer, or ``Unknown`` after ``within_s``."""
-        return self._replies.expect(settle, within_s=within_s)
+    def expect(
+        self, settle: Callable[[Reply], Any], *, within_s: float, sent: Sequence[Message] = ()
+    ) -> tuple[bytes, Future[Any]]:
+        """A reply subject, and the future of what ``settle`` makes of its answer, or ``Unknown`` after ``within_s``.
+
+        ``sent`` is what will be sent with it: ``Forbidden`` when the server does not let one of its subjects pass.
+        """
+        return self._replies.expect(settle, within_s=within_s, sent=sent)
 
     async def ask(
         self,
@@ -121,7 +127,7 @@ class Link:
         within_s: float = ASK_WITHIN_S,
     ) -> Reply:
         """The answer to a request; ``Busy`` when the link is down or nobody serves ``subject``, ``Unknown`` if late."""
-        reply, future = self.expect(_nothing_but, within_s=within_s)
+        reply, future = self.expect(_nothing_but, within_s=within_s, sent=(Message(subject, b""),))
         try:
             self.publish(subject, data, reply=reply, headers=headers)
         except LedgerError:
@@ -200,7 +206,6 @@ class Link:
 
     def _up(self) -> None:
         self.up = True
-        self.generation += 1
         self._came_up.set()
         self._tell()
 
@@ -234,7 +239,17 @@ class Link:
 
     async def _heard_error(self, error: Exception) -> None:
         self._last_error = error
-        log.info("link trouble url=%s name=%s %s: %s", self.url, self.name, type(error).__name__, error)
+        forbidden = FORBIDDEN.search(str(error))
+        if forbidden is not None:
+            self._replies.forbid(forbidden[1])
+        log.log(
+            logging.WARNING if forbidden else logging.INFO,
+            "link trouble url=%s name=%s %s: %s",
+            self.url,
+            self.name,
+            type(error).__name__,
+            error,
+        )
 
 
 class Ear:

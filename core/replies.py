@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from core.ledger import LedgerError, Unknown
+from core.ledger import Forbidden, LedgerError, Message, Unknown
 
 SWEEP_EVERY_S = 0.25
 
@@ -25,6 +25,7 @@ class _Waiting(msgspec.Struct, gc=False):
     future: Future[Any]
     settle: Callable[[Reply], Any]
     deadline: float
+    sent: Sequence[Message]  # what is to be answered, known by its subjects
 
 
 class Replies:
@@ -37,13 +38,15 @@ class Replies:
         self._waiting: dict[bytes, _Waiting] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def expect(self, settle: Callable[[Reply], Any], *, within_s: float) -> tuple[bytes, Future[Any]]:
+    def expect(
+        self, settle: Callable[[Reply], Any], *, within_s: float, sent: Sequence[Message] = ()
+    ) -> tuple[bytes, Future[Any]]:
         """A fresh reply subject, and the future of what ``settle`` returns or raises: ``Unknown`` after that time."""
         loop = asyncio.get_running_loop()
         self._next += 1
         key = b"%d" % self._next
         future: Future[Any] = loop.create_future()
-        self._waiting[key] = _Waiting(future, settle, loop.time() + within_s)
+        self._waiting[key] = _Waiting(future, settle, loop.time() + within_s, sent)
         if self._timer is None:
             self._timer = loop.call_later(SWEEP_EVERY_S, self._sweep)
         return self.prefix + key, future
@@ -66,6 +69,18 @@ class Replies:
         for each in waiting.values():
             if not each.future.done():
                 each.future.set_exception(Unknown(f"{why}: stored or not, only reading tells"))
+
+    def forbid(self, subject: str) -> None:
+        """End those that sent something to ``subject`` (lower case), which the server did not let pass."""
+        for key, each in list(self._waiting.items()):
+            if any(message.subject.lower() == subject for message in each.sent):
+                del self._waiting[key]
+                if not each.future.done():
+                    each.future.set_exception(
+                        Forbidden(
+                            f"{subject}: this NATS user may not publish there; use one that may, or see nats.conf"
+                        )
+                    )
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

@@ -12,7 +12,7 @@ import pytest
 from core.api import call
 from core.consumer import Consumer, tokens
 from core.jetstream import JetStreamLedger
-from core.ledger import MAX_FACT_BYTES, Busy, Conflict, Full, Gap, LedgerError, Message, TooLarge, Unknown
+from core.ledger import MAX_FACT_BYTES, Busy, Conflict, Forbidden, Full, Gap, LedgerError, Message, TooLarge, Unknown
 from core.link import Link, Unreachable, connect
 from core.parser import NotNats, Parser
 from core.server import check_version, examine_sync, prepare
@@ -528,6 +528,29 @@ async def test_wrong_credentials_are_told_and_right_ones_work(tmp_path):
         assert (await call(link, "INFO"))["streams"] == 0
         await link.close()
     finally:
+        server.stop()
+
+
+async def test_a_user_who_may_not_write_there_is_told_at_once(tmp_path):
+    server = NatsServer(tmp_path / "nats")
+    rights = 'permissions: {publish: {deny: ["evt.>", "$JS.API.STREAM.DELETE.*"]}}'
+    with (tmp_path / "nats" / "nats.conf").open("a") as config:
+        config.write(f'authorization {{ users = [{{user: "worker", password: "w", {rights}}}] }}\n')
+    server.start()
+    link = await connect(server.url, name="test", user="worker", password="w")
+    try:
+        await ensure(link, SMALL)
+        ledger = JetStreamLedger(link)
+        began = time.monotonic()
+        for messages in ([fact(1)], [fact(1), fact(2)], [Message("cmd.a.b.c", b""), Message("evt.A.b.c", b"")]):
+            with pytest.raises(Forbidden, match=r"evt\..* may not publish there"):
+                await ledger.append("EVENTS", messages)
+        with pytest.raises(Forbidden):
+            await call(link, "STREAM.DELETE.EVENTS")
+        assert time.monotonic() - began < 2
+        assert await ledger.append("COMMANDS", [Message("cmd.a.b.c", b"")]) == 1
+    finally:
+        await link.close()
         server.stop()
 
 

@@ -6,6 +6,7 @@ Each test runs against the memory ledger and against JetStream on a real server.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -192,6 +193,35 @@ async def test_in_a_batch_the_first_id_is_checked_before_the_sequence_and_the_ot
         await ledger.append("EVENTS", [with_id(1, "a"), with_id(2, "b")], expect=0)
     with pytest.raises(Conflict):
         await ledger.append("EVENTS", [with_id(2, "b"), with_id(1, "a")], expect=0)
+
+
+async def outcomes(ledger: Ledger, seed: int) -> list[object]:
+    """What sixty appends by chance are answered: singles and batches, right and wrong expectations, ids old and new."""
+    chance = random.Random(seed)
+    told: list[object] = []
+    end = 0
+    for _ in range(60):
+        ids = [chance.choice(["", "", f"id-{chance.randrange(30)}"]) for _ in range(chance.choice([1, 1, 2, 3]))]
+        expect = chance.choice([None, end, end, end - 1, end + 1])
+        messages = [with_id(n, each) if each else fact(n) for n, each in enumerate(ids)]
+        (answer,) = await asyncio.gather(ledger.append("EVENTS", messages, expect=expect), return_exceptions=True)
+        end = (await ledger.head("EVENTS")).last_seq
+        told.append((answer if isinstance(answer, int) else type(answer).__name__, end))
+    return told
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_both_ledgers_answer_any_history_alike(nats_server, seed):
+    on_server, in_memory = await fresh_jetstream(nats_server), MemoryLedger()
+    try:
+        told = await outcomes(on_server, seed)
+        assert told == await outcomes(in_memory, seed)
+        assert {"Conflict", "Duplicate"} <= {each[0] for each in told}
+        stored = [[(e.seq, e.subject, e.data, dict(e.headers or {})) for e in await everything(one)]
+                  for one in (on_server, in_memory)]  # fmt: skip
+        assert stored[0] == stored[1]
+    finally:
+        await on_server.link.close()
 
 
 # ---------------------------------------------------------------- limits
