@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from core.domain.schedule import fits
 from core.domain.words import count, listed
 from projections.agents import workers
-from projections.because import agent_views
+from projections.because import agent_views, needs
 from projections.rows import At, Attention
 from projections.store import Reader
 
@@ -70,10 +70,10 @@ def _nobody(db: Reader, at: At) -> Iterator[Attention]:
     """Ready tasks that no agent present could do."""
     present = [agent for agent in agent_views(db, at) if agent.state != "gone"]
     for row in db.ask("attention.waiting", seq=at.events_seq):
-        needs = frozenset(row["needs"])
-        if any(fits(needs, agent.abilities) for agent in present):
+        asked = needs(row)
+        if any(fits(asked, agent.abilities) for agent in present):
             continue
-        says = f"no agent offers {listed(sorted(needs))}" if present and needs else "no agent is connected"
+        says = f"no agent offers {listed(sorted(asked))}" if present else "no agent is connected"
         yield Attention(
             kind="no_agent", rank=2, title=f"{count(row['tasks'], 'ready task')} in lane {row['lane']}", says=says,
             since=row["since"], task_id=row["task_id"] if row["tasks"] == 1 else "", lane=row["lane"],

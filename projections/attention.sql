@@ -27,10 +27,10 @@ where from_seq <= $seq and to_seq > $seq and state = 'dropped' and actor not lik
 order by since desc limit $limit
 
 -- query waiting
-select s.needs, t.lane, count(*) as tasks, min(t.since) as since, arg_min(t.task_id, t.born) as task_id
+select s.needs, s.has_command, t.lane, count(*) as tasks, min(t.since) as since, arg_min(t.task_id, t.born) as task_id
 from tasks t join specs s on s.task_id = t.task_id and s.from_seq <= $seq and s.to_seq > $seq
 where t.from_seq <= $seq and t.to_seq > $seq and t.state = 'ready'
-group by s.needs, t.lane
+group by s.needs, s.has_command, t.lane
 
 -- query paused
 select 'task' as kind, task_id as id, title as title, because, since from tasks

@@ -8,8 +8,12 @@ from typing import Any
 
 import msgspec
 
+from core.domain.agent import abilities as abilities_of
 from core.domain.schedule import AgentView, Condition, TaskView, why
+from core.domain.state import needs_of
+from core.domain.task import TaskSpec
 from core.domain.words import count
+from core.domain.worker import AgentSpec
 from projections.rows import At
 from projections.store import Reader
 
@@ -64,7 +68,14 @@ def agent_views(db: Reader, at: At) -> list[AgentView]:
 
 
 def abilities(row: dict[str, Any]) -> frozenset[str]:
-    return frozenset((*row["capabilities"], row["adapter"], *filter(None, (row["model"], row["pool"]))))
+    """All a task may ask of the agent of this row, by the core's own rule."""
+    offered = {name: row[name] for name in ("name", "adapter", "model", "pool", "capabilities")}
+    return abilities_of(AgentSpec(**offered))
+
+
+def needs(row: dict[str, Any]) -> frozenset[str]:
+    """All the task of this row asks of an agent, by the core's own rule."""
+    return needs_of(TaskSpec(title="?", needs=list(row["needs"]), command="?" if row["has_command"] else ""))
 
 
 def seen_state(row: dict[str, Any]) -> str:
@@ -104,7 +115,7 @@ def _view(rule: Rule, row: dict[str, Any]) -> TaskView:
     return TaskView(
         task_id=task_id,
         state=row["state"],
-        needs=frozenset(rule.wording[task_id]["needs"]),
+        needs=needs(rule.wording[task_id]),
         lane=row["lane"],
         lane_paused=lane["paused"],
         lane_running=lane["running"],
@@ -119,7 +130,7 @@ def _view(rule: Rule, row: dict[str, Any]) -> TaskView:
 
 
 def _first_unmet(rule: Rule, row: dict[str, Any], at: int, known: dict[Any, str]) -> str:
-    like = (row["lane"], frozenset(rule.wording[row["task_id"]]["needs"]), row["open_parts"])
+    like = (row["lane"], needs(rule.wording[row["task_id"]]), row["open_parts"])
     if row["state"] == "ready" and like in known:
         return known[like]
     unmet = [condition.says for condition in why(_view(rule, row), rule.agents, at) if not condition.met]

@@ -42,19 +42,18 @@ class Fold:
         """Fold the relations, by block name. The tables that changed with the keys touched; None: more than ``MANY``."""
         for name, relation in relations.items():
             self._db.register(f"on {name}", relation)
-        try:
-            changes = {table.name: table for table in self._sql.of_stream(stream) if relations.keys() & table.on.keys()}
-            # All blocks look before any table moves.
-            for table in changes.values():
-                self._collect(table, relations.keys() & table.on.keys())
-            touched = {name: self._move(table) for name, table in changes.items()}
-            for table in self._sql.of_stream(stream):
-                for name in relations.keys() & table.after.keys():
-                    self._db.execute(_from(name, table.after[name]))
-            return touched
-        finally:
-            for name in relations:
-                self._db.unregister(f"on {name}")
+        changes = {table.name: table for table in self._sql.of_stream(stream) if relations.keys() & table.on.keys()}
+        # All blocks look before any table moves.
+        for table in changes.values():
+            self._collect(table, relations.keys() & table.on.keys())
+        touched = {name: self._move(table) for name, table in changes.items()}
+        for table in self._sql.of_stream(stream):
+            for name in relations.keys() & table.after.keys():
+                self._db.execute(_from(name, table.after[name]))
+        # Only after success: a rollback takes them away by itself, and here would hide what went wrong.
+        for name in relations:
+            self._db.unregister(f"on {name}")
+        return touched
 
     def _collect(self, table: Table, names: set[str]) -> None:
         """Every row the blocks make, with NULL where a block says nothing. A table that only grows takes them at once."""

@@ -14,7 +14,7 @@ select seq, session_id, 'open' as state, goal, root, '' as summary, at_us as ope
 -- on session.closed
 select seq, session_id, 'closed' as state, summary, at_us as closed_at from facts
 
--- interval plans key plan_id final state <> 'open'
+-- interval plans key plan_id
 session_id varchar, source varchar, state varchar, because varchar, actor varchar, created integer, revised integer,
 ready integer, cycles varchar[][], since bigint, born bigint
 
@@ -29,6 +29,13 @@ select seq, plan_id, 'sealed' as state, new as created, revised, ready, cycles, 
 -- on plan.dropped alone
 select seq, plan_id, 'dropped' as state, reason as because, at_us as since from facts
 
+-- Which tasks came with which plan; the wording waits in tasks.sql until the seal.
+-- append planned
+seq bigint, plan_id varchar, task_id varchar
+
+-- on task.staged
+select seq, plan_id, task_id from facts
+
 -- query page
 select session_id, state, goal, root, summary, opened_at, closed_at from sessions
 where from_seq <= $seq and to_seq > $seq order by state desc, opened_at, session_id
@@ -38,5 +45,6 @@ select session_id, state, count(*) as n from tasks where from_seq <= $seq and to
 
 -- query plans
 select plan_id, session_id, state, since, source, because, created, revised, ready, cycles,
-    (select count(*) from staged s where s.plan_id = p.plan_id and s.seq <= $seq) as staged
+    (select count(*) from planned s
+     where s.plan_id = p.plan_id and s.seq <= $seq and s.seq > p.born) as staged
 from plans p where from_seq <= $seq and to_seq > $seq order by since desc, plan_id

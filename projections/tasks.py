@@ -148,10 +148,10 @@ def _rows(db: Reader, at: At, found: list[dict[str, Any]], *, every: bool = Fals
         return []
     seq, ids = at.events_seq, [row["task_id"] for row in found]
     parts = _by_task(db.ask("tasks.parts", {"ids": "" if every else "and parent in (select unnest($ids))"}, seq=seq, ids=ids))
-    used = _by_task(db.ask("tasks.used", {"ids": "" if every else "and task_id in (select unnest($ids))"}, seq=seq, ids=ids))
+    used = _by_task(db.ask("tasks.used", {"ids": "" if every else "and r.task_id in (select unnest($ids))"}, seq=seq, ids=ids))
     for row in found:
         row |= parts.get(row["task_id"], {"parts": 0, "open_parts": 0})
-        row |= used.get(row["task_id"], {"tokens": 0, "cost_uusd": None})
+        row |= used.get(row["task_id"], {"used": 0, "tokens": 0, "cost_uusd": None})
     running = [row["run_id"] for row in found if row["state"] == "running"]
     steps = {row["run_id"]: row for row in db.ask("tasks.steps", seq=seq, run_ids=running)} if running else {}
     says = because_of(db, at, found, steps, every=every)

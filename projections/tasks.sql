@@ -3,13 +3,13 @@
 -- interval tasks key task_id final state in ('done', 'failed', 'cancelled', 'quarantined')
 session_id varchar, title varchar, kind varchar, lane varchar, priority integer, labels varchar[],
 state varchar, because varchar, proof varchar, agent_id varchar, run_id varchar,
-attempt integer, used integer, losses integer, max_attempts integer,
+attempt integer, tries_from bigint, losses integer, max_attempts integer,
 retry_at bigint, since bigint, ready_at bigint, born bigint, born_at bigint, plan_id varchar
 
 -- on task.submitted
 select seq, task_id, session_id, spec_title as title, spec_kind as kind, spec_lane as lane, spec_priority as priority,
     spec_labels as labels, state, '' as because, '' as proof, '' as agent_id, '' as run_id,
-    0 as attempt, 0 as used, 0 as losses, spec_policy_max_attempts as max_attempts,
+    0 as attempt, seq as tries_from, 0 as losses, spec_policy_max_attempts as max_attempts,
     0 as retry_at, at_us as since, case state when 'ready' then at_us else 0 end as ready_at,
     seq as born, at_us as born_at, '' as plan_id
 from facts
@@ -21,7 +21,7 @@ select f.seq, both_of.task_id, f.session_id, s.title, s.kind, s.lane, s.priority
     case when t.state is distinct from r.state then coalesce(s.because, '') end as because,
     case when t.state is distinct from r.state then case r.state when 'done' then 'imported' else '' end end as proof,
     case when t.task_id is null then '' end as agent_id, case when t.task_id is null then '' end as run_id,
-    case when t.task_id is null then 0 end as attempt, case when t.task_id is null then 0 end as used,
+    case when t.task_id is null then 0 end as attempt, case when t.task_id is null then f.seq end as tries_from,
     case when t.task_id is null then 0 end as losses, s.max_attempts,
     case when t.task_id is null then 0 end as retry_at,
     case when t.state is distinct from r.state then f.at_us end as since,
@@ -46,12 +46,12 @@ select seq, task_id, 'paused' as state, reason as because, at_us as since from f
 select seq, task_id, state, '' as because, at_us as since, case state when 'ready' then at_us end as ready_at from facts
 
 -- on task.retried
-select seq, task_id, state, '' as because, '' as proof, 0 as used, 0 as losses, 0 as retry_at, at_us as since,
+select seq, task_id, state, '' as because, '' as proof, seq as tries_from, 0 as losses, 0 as retry_at, at_us as since,
     case state when 'ready' then at_us end as ready_at
 from facts
 union all by name
 select seq, task_id, case when list_contains(blocked, task_id) then 'blocked' else 'ready' end as state,
-    '' as because, '' as proof, at_us as since
+    '' as because, '' as proof, 0 as retry_at, at_us as since
 from (select seq, at_us, blocked, unnest(reopened) as task_id from facts)
 
 -- on task.reprioritised
@@ -64,6 +64,9 @@ select seq, task_id, 'ready' as state, '' as because, 0 as retry_at, at_us as si
 select seq, task_id, state, '' as because, 'parts' as proof, at_us as since from facts
 union all by name
 select seq, unnest(unblocked) as task_id, 'ready' as state, at_us as since, at_us as ready_at from facts
+
+-- on task.unblocked
+select seq, unnest(unblocked) as task_id, 'ready' as state, '' as because, at_us as since, at_us as ready_at from facts
 
 -- on worker.assigned
 select seq, task_id, 'running' as state, '' as because, agent_id, run_id, attempt, 0 as retry_at, at_us as since
@@ -119,13 +122,13 @@ where t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')
 -- append staged
 seq bigint, plan_id varchar, task_id varchar, title varchar, kind varchar, lane varchar, priority integer,
 labels varchar[], max_attempts integer, because varchar, depends_on varchar[], parents varchar[], needs varchar[],
-spec varchar
+has_command boolean, spec varchar
 
 -- on task.staged
 select seq, plan_id, task_id, spec_title as title, spec_kind as kind, spec_lane as lane, spec_priority as priority,
     spec_labels as labels, spec_policy_max_attempts as max_attempts, spec_because as because,
     spec_depends_on as depends_on, spec_parents as parents,
-    case spec_command when '' then spec_needs else list_append(spec_needs, 'shell') end as needs, spec
+    spec_needs as needs, spec_command <> '' as has_command, spec
 from facts
 
 -- after plan.sealed
@@ -150,7 +153,7 @@ delete from released where plan_id in (select plan_id from facts)
 delete from released where plan_id in (select plan_id from facts)
 
 -- query page
-select task_id, session_id, title, kind, state, because, lane, priority, proof, agent_id, run_id, attempt, used, losses,
+select task_id, session_id, title, kind, state, because, lane, priority, proof, agent_id, run_id, attempt, tries_from, losses,
     max_attempts, since, retry_at, born, born_at, labels, plan_id, cost,
     /*keys*/
 from (
@@ -176,12 +179,13 @@ from (
 where true /*ids*/
 group by parent
 
--- What the tasks' runs used.
+-- What the tasks' runs used, and how many of them count as attempts: those that failed since the task began anew.
 -- query used
-select task_id, sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens,
-    sum(cost_uusd)::bigint as cost_uusd
-from runs where from_seq <= $seq and to_seq > $seq /*ids*/
-group by task_id
+select r.task_id, count(*) filter (r.state = 'failed' and r.born > t.tries_from) as used, sum(r.cost_uusd)::bigint as cost_uusd,
+    sum(r.input_tokens + r.output_tokens + r.cache_read_tokens + r.cache_write_tokens)::bigint as tokens
+from runs r join tasks t on t.task_id = r.task_id and t.from_seq <= $seq and t.to_seq > $seq
+where r.from_seq <= $seq and r.to_seq > $seq /*ids*/
+group by r.task_id
 
 -- query steps
 select run_id, step, percent, stopping, state from runs
@@ -223,7 +227,7 @@ from above a join waits w on w.task_id = a.task_id join t on t.task_id = a.task_
 where a.child in (select unnest($ids))
 
 -- query wording
-select task_id, depends_on, parents, needs, spec from specs
+select task_id, depends_on, parents, needs, has_command, spec from specs
 where from_seq <= $seq and to_seq > $seq and task_id in (select unnest($ids))
 
 -- query dependents

@@ -81,6 +81,15 @@ select seq, at_us, tag, actor, command_seq, split_part(freed, '/', 1) as session
     'ready: ' || task_id || ' is done' as says, false as own
 from (select *, unnest(unblocked) as freed from facts)
 
+-- on task.unblocked
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id,
+    len(unblocked) || ' more tasks are ready after it' as says
+from facts
+union all by name
+select seq, at_us, tag, actor, command_seq, split_part(freed, '/', 1) as session_id, freed as task_id,
+    'ready: ' || task_id || ' is done' as says, false as own
+from (select *, unnest(unblocked) as freed from facts)
+
 -- on plan.begun
 select seq, at_us, tag, actor, command_seq, session_id,
     'plan ' || plan_id || ' begun' || case source when '' then '' else ', from ' || source end as says

@@ -1,0 +1,89 @@
+"""The key oracle: what a page shows of any moment is what the core knew then, fact by fact, from random histories."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from core.domain import schedule
+from core.domain.state import State
+from projections import queries
+from projections.rows import At, RunFilter, TaskFilter
+from tests.projections.history import History, wandering
+
+EVERY = TaskFilter(limit=0)
+
+
+def moment(history: History, seq: int) -> At:
+    return At(events_seq=seq, observations_seq=0, commands_seq=10**9, at=history.recorded[seq - 1].at, live=False)
+
+
+@pytest.mark.parametrize("seed", [3, 4, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(10, 40))])
+async def test_any_moment_shows_what_the_core_knew_then(folded, seed: int):
+    history = wandering(seed)
+    seen = await (await folded()).take(history, pieces=Random(seed))
+    for seq in sorted(Random(seed).sample(history.ends, 8)):
+        at, state = moment(history, seq), history.state_at(seq)
+        await tasks_agree(seen, at, state)
+        await runs_agree(seen, at, state)
+        await the_fleet_agrees(seen, at, state)
+        await queues_agree(seen, at, state)
+        await reasons_agree(seen, at, state)
+
+
+async def tasks_agree(seen, at: At, state: State) -> None:
+    shown = {row.task_id: row for row in (await seen.ask(queries.tasks, at, EVERY)).rows}
+    assert {name: row.state for name, row in shown.items()} == dict.fromkeys(state.over, "done") | {
+        name: task.state for name, task in state.tasks.items()
+    }
+    for name, task in state.tasks.items():
+        row = shown[name]
+        assert (row.priority, row.lane, row.title) == (task.priority, task.spec.lane, task.spec.title), name
+        assert (row.attempt, row.used, row.max_attempts) == (task.runs, task.used, task.spec.policy.max_attempts), name
+        assert row.born == task.born, name
+        assert row.open_parts == task.open_children, name
+        if task.state == "waiting":
+            assert row.retry_at == task.retry_at, name
+
+
+async def runs_agree(seen, at: At, state: State) -> None:
+    found = (await seen.ask(queries.runs, at, RunFilter(limit=0))).rows
+    under_way = {run.run_id: run for run in found if not run.is_over}
+    assert {name: as_core(run) for name, run in under_way.items()} == {
+        name: (run.agent_id, run.lane, run.state) for name, run in state.runs.items()
+    }
+
+
+def as_core(run) -> tuple[str, str, str]:
+    stopping = {"cancel": "cancelling", "interrupt": "interrupting"}
+    return run.agent_id, run.lane, stopping.get(run.stopping, run.state)
+
+
+async def the_fleet_agrees(seen, at: At, state: State) -> None:
+    agents = {agent.agent_id: agent.state for agent in await seen.ask(queries.agents, at, gone=True)}
+    assert agents == {name: agent.state for name, agent in state.agents.items()}
+    workers = {worker.worker_id: (worker.state, worker.epoch) for worker in await seen.ask(queries.workers, at)}
+    assert workers == {name: (worker.state, worker.epoch) for name, worker in state.workers.items()}
+    lanes = {lane.lane: (lane.paused, lane.concurrency, lane.running) for lane in await seen.ask(queries.lanes, at)}
+    assert lanes == {name: (lane.paused, lane.concurrency, lane.running) for name, lane in state.lanes.items()}
+    sessions = {each.session_id: each.state for each in await seen.ask(queries.sessions, at)}
+    assert sessions == {name: session.state for name, session in state.sessions.items()}
+
+
+async def queues_agree(seen, at: At, state: State) -> None:
+    for lane in state.lanes:
+        line = [place.row.task_id for place in await seen.ask(queries.queue, at, lane, limit=1_000)]
+        ready = [t for t in state.tasks.values() if t.state == "ready" and t.spec.lane == lane and not t.open_children]
+        assert line == [t.task_id for t in sorted(ready, key=lambda t: (t.priority, t.born, t.task_id))]
+
+
+async def reasons_agree(seen, at: At, state: State) -> None:
+    """Why a task is not running: the same conditions as the scheduler's own view gives."""
+    waiting = [name for name, task in state.tasks.items() if task.is_open and task.state != "running"]
+    for name in waiting[:8]:
+        whole = await seen.ask(queries.task, at, name)
+        task, agents = schedule.view(state, name)
+        assert [(c.name, c.met) for c in whole.why] == [(c.name, c.met) for c in schedule.why(task, agents, at.at)], name
+        if task.state != "paused" and "circle" not in whole.row.because:
+            assert whole.why == schedule.why(task, agents, at.at), name

@@ -1,0 +1,146 @@
+"""The laws of the read model: it is a function of the log, each message counts once, and nothing is skipped."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from core.domain.machine import tag
+from core.ledger import Gap, Stored
+from projections import queries, sql
+from projections.facts import FACTS, Unreadable, kinds
+from projections.fold import OPEN
+from projections.rows import TaskFilter
+from projections.store import Reader
+from tests.projections.folded import Folded
+from tests.projections.history import History, wandering
+
+# Facts that change no row and are no line of the timeline, each with the reason.
+NOT_SHOWN: dict[str, str] = {}
+NOT_TOLD = {
+    "task.staged": "a plan may hold 200,000; the seal says a line for each that came into force",
+    "plan.released": "belongs to the seal that follows it",
+}
+
+
+async def test_replaying_a_log_gives_what_following_it_gave(folded):
+    history = wandering(1)
+    followed = await (await folded()).take(history, pieces=Random(7))
+    replayed = await (await folded()).take(history)
+    assert await followed.digest() == await replayed.digest()
+
+
+async def test_a_message_delivered_twice_counts_once(folded):
+    history = wandering(2)
+    once = await (await folded()).take(history)
+    twice: Folded = await folded()
+    for _ in range(2):
+        await twice.take(history, pieces=150)
+    overlapping = await folded()
+    for start in range(0, len(history.events), 40):
+        await overlapping.model.take("EVENTS", history.events[max(0, start - 25) : start + 40])
+    await overlapping.model.take("COMMANDS", history.commands)
+    assert await once.digest() == await twice.digest() == await overlapping.digest()
+
+
+async def test_how_the_streams_interleave_makes_no_difference(folded):
+    history = wandering(3)
+    one: Folded = await folded()
+    await one.model.take("COMMANDS", history.commands)
+    await one.model.take("EVENTS", history.events)
+    other = await (await folded()).take(history)
+    assert await one.digest() == await other.digest()
+
+
+async def test_the_read_model_at_a_sequence_knows_nothing_of_what_came_after(folded):
+    history = wandering(4)
+    until = len(history.events) // 2
+    whole = await (await folded()).take(history)
+    half = await (await folded()).take(history, until=until)
+    now = history.recorded[until - 1].at
+    for ask, args in [
+        (queries.counts, ()), (queries.tasks, (TaskFilter(limit=0),)), (queries.agents, ()), (queries.workers, ()),
+        (queries.lanes, ()), (queries.hour, ()), (queries.plans, ()), (queries.sessions, ()), (queries.attention, ()),
+        (queries.usage, ("agent",)),
+    ]:  # fmt: skip
+        then = await whole.ask(queries.moment, str(until), now)
+        assert await whole.ask(ask, then, *args) == await half.ask(ask, then, *args)
+
+
+async def test_a_thing_has_one_row_at_any_moment(folded):
+    seen = await (await folded()).take(wandering(4), pieces=Random(4))
+    for table in sql.load().tables.values():
+        if table.key:
+            overlapping = f"""
+                select {table.key}, from_seq, to_seq,
+                    lead(from_seq) over (partition by {table.key} order by from_seq) as next_seq
+                from {table.name} qualify to_seq <> coalesce(next_seq, {OPEN})"""
+            assert await seen.ask(Reader.run, overlapping) == [], table.name
+
+
+async def test_a_gap_in_the_log_is_refused(folded):
+    history = wandering(5, 30)
+    seen: Folded = await folded()
+    await seen.model.take("EVENTS", history.events[:10])
+    with pytest.raises(Gap, match="EVENTS: 13 came where 11 was due"):
+        await seen.model.take("EVENTS", history.events[12:20])
+    assert seen.model.marks["EVENTS"].seq == 10
+
+
+async def test_a_fact_nobody_knows_stops_the_fold_before_it_and_nothing_is_skipped(folded):
+    history = wandering(6, 30)
+    strange = Stored(21, "evt.task.x.teleported", 0, b'{"at":1,"by":"x","cause":"c","command_seq":1,"part":1,"of":1,'
+                     b'"fact":{"type":"task.teleported"},"chain":"00"}')  # fmt: skip
+    seen: Folded = await folded()
+    with pytest.raises(Unreadable, match=r"EVENTS 21 \(evt.task.x.teleported\).*start a build that knows this fact"):
+        await seen.model.take("EVENTS", [*history.events[:20], strange, *history.events[21:]])
+    assert seen.model.marks["EVENTS"].seq == 20
+    assert await seen.digest() == await (await (await folded()).take(_only(history, 20))).digest()
+
+
+async def test_a_batch_that_fails_leaves_no_row_behind(folded):
+    history = wandering(7, 30)
+    seen: Folded = await folded()
+    before = await seen.digest()
+    ready = seen.model.prepare("EVENTS", history.events)
+    ready.ranges[-1]["task.submitted"] = ready.ranges[-1][sql.ANY]  # not its columns: the last statement fails
+    with pytest.raises(Exception, match="Binder Error"):
+        await seen.model.commit(ready)
+    assert await seen.digest() == before
+    assert seen.model.marks["EVENTS"].seq == 0
+    await seen.take(history)
+
+
+def test_every_statement_is_named_after_a_fact_there_is():
+    named = {name for table in sql.load().tables.values() for name in (*table.on, *table.after)}
+    assert named - {sql.ANY, sql.OBSERVATION, sql.COMMAND} <= set(FACTS)
+
+
+def test_every_fact_changes_something_that_is_shown():
+    assert set(FACTS) - kinds(sql.load().tables) == set(NOT_SHOWN)
+
+
+def test_every_fact_is_a_line_of_the_timeline():
+    assert set(FACTS) - set(sql.load().tables["timeline"].on) == set(NOT_TOLD)
+
+
+def test_every_table_is_fed_by_one_stream():
+    for table in sql.load().tables.values():
+        streams = {name if name in (sql.OBSERVATION, sql.COMMAND) else "events" for name in table.on}
+        assert len(streams) == 1, table.name
+
+
+async def test_every_fact_that_random_orders_make_can_be_folded(folded):
+    seen, folded_tags = await folded(), set()
+    for seed in range(20, 23):
+        history = wandering(seed, 250)
+        folded_tags |= {tag(recorded.fact) for recorded in history.recorded}
+        await (await folded()).take(history)
+    assert len(folded_tags) > 25
+    assert seen.model.marks["EVENTS"].seq == 0
+
+
+def _only(history: History, facts: int) -> History:
+    history.events, history.commands = history.events[:facts], []
+    return history
