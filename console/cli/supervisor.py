@@ -19,6 +19,7 @@ from contextlib import suppress
 from core.clock import Clock
 
 STARTS = 5  # so many in WINDOW_S, and it is parked
+FIRST_STARTS = 3  # so many while it has never been ready: what ends at once will end again
 WINDOW_S = 60.0
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0)
 LONGEST_LINE = 64 << 10
@@ -30,7 +31,8 @@ Say = Callable[[str, str], None]  # who, line
 class Child:
     """One program that should run until told otherwise.
 
-    ``keep`` says which of its lines are shown; the last ones are remembered for who asks why it ended.
+    ``keep`` says which of its lines are shown; the last ones are remembered for who asks why it ended. ``patience`` is
+    how many starts within a minute it gets.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Child:
         self.on_start: Callable[[], None] | None = None
         self._argv, self._say, self._clock, self._keep = list(argv), say, clock, keep
         self._process: Process | None = None
+        self.patience = FIRST_STARTS
         self._starts: deque[float] = deque(maxlen=STARTS)
         self._stopping = False
         self._watch: asyncio.Task[None] | None = None
@@ -116,15 +119,15 @@ class Child:
         """Start it again after a while; False when it was told to end, or ends too often and is parked."""
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         now = self._clock.monotonic()
-        if len(self._starts) == STARTS and now - self._starts[0] < WINDOW_S:
+        recent = sum(1 for start in self._starts if now - start < WINDOW_S)
+        if recent >= self.patience:
             self.parked = True
             self._say(
                 self.name,
-                f"{how}, {STARTS} times within {WINDOW_S:.0f} s: not started again. Mend what it says above, "
+                f"{how}, {recent} times within {WINDOW_S:.0f} s: not started again. Mend what it says above, "
                 "then stop this with Ctrl-C and start it anew",
             )
             return False
-        recent = sum(1 for start in self._starts if now - start < WINDOW_S)
         pause_s = BACKOFF_S[min(recent, len(BACKOFF_S)) - 1]
         self._say(self.name, f"{how}; starts again in {pause_s:g} s")
         await self._clock.sleep(pause_s)

@@ -20,7 +20,7 @@ import msgspec
 from console import login
 from console.cli import instance, natsconf
 from console.cli.exits import OK, Stop, TimedOut
-from console.cli.supervisor import Child, stop_in_turn
+from console.cli.supervisor import STARTS, Child, stop_in_turn
 from core.clock import Clock, SystemClock
 from core.settings import Settings
 
@@ -102,6 +102,8 @@ class _Up:
         if self._pools:
             await self._start("worker", [*self._python("workers"), "--agents", self._pools])
         await self._until_ready("console", self._answers_ready)
+        for child in self._children.values():
+            child.patience = STARTS
         self._running.console_url = self._console_url
         self._write_run_file()
         await on_ready(self._address())
