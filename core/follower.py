@@ -184,9 +184,10 @@ class Follower:
         now = await head(self._link, self.stream)
         self.stream_end = now.last_seq
         self._check_end(now)
-        if not self._subjects or now.last_seq == self.position:
+        if self._contiguous or now.last_seq == self.position:
             return now.last_seq
-        return max([await last_fitting(self._link, self.stream, each) for each in self._subjects])
+        # A table's last message may have expired, a filtered reader's last one be somebody else's.
+        return max([await last_fitting(self._link, self.stream, each) for each in self._subjects or (">",)])
 
     def _check_end(self, now: Head) -> None:
         if now.last_seq < self.position:

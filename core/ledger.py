@@ -105,7 +105,8 @@ class Ledger(Protocol):
         the errors above; ``TooLarge`` and ``Malformed`` are raised at once, before anything leaves.
 
         A single message whose ``Nats-Msg-Id`` header is known (two minutes) is not stored again: its future has the
-        sequence of the first. ``tests/test_ledger.py`` says in which order sequence and ids are checked.
+        sequence of the first. ``tests/test_ledger.py`` says in which order sequence and ids are checked; on a
+        replicated stream a single message's id comes before its sequence (measured), so rely on neither.
         """
         ...
 

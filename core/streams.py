@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 
 from core.api import NotFound, call
-from core.ledger import Busy, LedgerError
+from core.ledger import Busy, LedgerError, Unknown
 from core.link import Link
 
 MIB = 1 << 20
 GIB = 1 << 30
 _S = 1_000_000_000  # the server's durations are nanoseconds
 DAY_S = 86_400
-TRIES, BETWEEN_TRIES_S = 25, 0.2
+MADE_WITHIN_S, TRY_S, BETWEEN_TRIES_S = 10.0, 3.0, 0.2
 
 
 class Unfit(LedgerError):
@@ -68,6 +68,8 @@ _BUCKET = {
     "deny_delete": True,
     "deny_purge": False,
     "allow_direct": True,
+    "allow_msg_ttl": True,
+    "subject_delete_marker_ttl": 60 * _S,
     "duplicate_window": 120 * _S,
 }
 _OBJECTS = {
@@ -82,7 +84,6 @@ _OBJECTS = {
     "allow_direct": True,
     "duplicate_window": 120 * _S,
 }
-_WITH_EXPIRY = {**_BUCKET, "allow_msg_ttl": True, "subject_delete_marker_ttl": 60 * _S}
 
 # What an operator may set as the machine allows: given when we make the stream, afterwards only the doctor looks at it.
 CAPACITY = ("max_bytes", "num_replicas")
@@ -112,8 +113,9 @@ def settings(sizes: Sizes) -> dict[str, dict[str, Any]]:
             "max_bytes": sizes.output,
         },
         # Heartbeats may be lost with the server: a worker beats again within two seconds.
-        "KV_heartbeats": {**_WITH_EXPIRY, "subjects": ["$KV.heartbeats.>"], "persist_mode": "async"},
-        "KV_leases": {**_WITH_EXPIRY, "subjects": ["$KV.leases.>"]},
+        "KV_heartbeats": {**_BUCKET, "subjects": ["$KV.heartbeats.>"], "persist_mode": "async"},
+        "KV_leases": {**_BUCKET, "subjects": ["$KV.leases.>"]},
+        # Its keys are paths without number: expiry lets the marks of released ones go.
         "KV_locks": {**_BUCKET, "subjects": ["$KV.locks.>"]},
         "OBJ_snapshots": {
             **_OBJECTS,
@@ -124,6 +126,8 @@ def settings(sizes: Sizes) -> dict[str, dict[str, Any]]:
     for config in plain.values():
         config.setdefault("max_bytes", sizes.bucket)
         config["num_replicas"] = sizes.replicas
+        if sizes.replicas > 1:
+            config.pop("persist_mode", None)  # the server takes it for single replicas only
     return plain
 
 
@@ -146,19 +150,20 @@ async def ensure_stream(link: Link, name: str, config: Mapping[str, Any]) -> Non
 
 
 async def _found_or_made(link: Link, name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """The stream's info. A cluster that has no leader yet is given some time."""
+    """The stream's info. A cluster that has no leader yet refuses, or says nothing: it is given some time."""
     asked = {key: value for key, value in config.items() if value is not None}
-    for tries_left in reversed(range(TRIES)):
+    loop = asyncio.get_running_loop()
+    end = loop.time() + MADE_WITHIN_S
+    while True:
         try:
             try:
-                return await call(link, f"STREAM.INFO.{name}")
+                return await call(link, f"STREAM.INFO.{name}", within_s=TRY_S)
             except NotFound:
-                return await call(link, f"STREAM.CREATE.{name}", {"name": name, **asked})
-        except Busy:
-            if not tries_left:
+                return await call(link, f"STREAM.CREATE.{name}", {"name": name, **asked}, within_s=TRY_S)
+        except (Busy, Unknown):  # making a stream twice with one configuration is no error
+            if loop.time() > end:
                 raise
             await asyncio.sleep(BETWEEN_TRIES_S)
-    raise AssertionError("unreachable")
 
 
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from core.follower import Follower
 from core.headers import Headers
 from core.ledger import Busy, Conflict, Gap, Malformed, Stored
 from core.link import Link
-from core.streams import Sizes, ensure, settings
+from core.streams import Sizes, ensure
 
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 TIME_TO_LIVE = "Nats-TTL"
@@ -27,7 +27,7 @@ MARKER = "Nats-Marker-Reason"
 OPERATION = "KV-Operation"
 LIST_STEP_S = 1.0
 AGAIN_S = 0.2  # before a table that could not be read is read again
-TOMBSTONE_S = 60  # how long a deleted key's marker stays, where the bucket knows expiry
+TOMBSTONE_S = 60  # how long the mark of a deleted key stays
 
 Why = Literal["put", "deleted", "expired"]
 
@@ -53,7 +53,6 @@ class Table:
         self.link = link
         self._remake = remake
         self._sizes = sizes or Sizes()
-        self._expires = bool(settings(self._sizes)[self.stream].get("allow_msg_ttl"))
 
     async def make(self) -> Table:
         """Make the bucket if it is missing; ``Unfit`` when it is set differently."""
@@ -78,8 +77,8 @@ class Table:
 
     async def delete(self, key: str, *, expect: int | None = None, within_s: float = 5.0) -> int:
         """Mark the key deleted; watchers see it gone. Deleting what is not there is no error."""
-        headers = {OPERATION: "DEL"} | ({TIME_TO_LIVE: str(TOMBSTONE_S)} if self._expires else {})
-        return await self._write(key, b"", headers, expect, within_s)
+        # PURGE, not DEL: the server would put a marker of its own in the place of an expired DEL.
+        return await self._write(key, b"", {OPERATION: "PURGE", TIME_TO_LIVE: str(TOMBSTONE_S)}, expect, within_s)
 
     async def last(self, key: str) -> Entry | None:
         """The key's last word, a deletion or expiry included; None when it has none."""

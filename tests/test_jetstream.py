@@ -458,6 +458,11 @@ async def test_a_stream_set_otherwise_is_named_and_refused(bare, name, change, s
         await ensure_stream(bare.link, name, settings(SMALL)[name])
 
 
+def test_replicated_streams_are_not_asked_to_be_async_which_the_server_refuses():
+    assert {name for name, each in settings(Sizes()).items() if "persist_mode" in each} == {"OUTPUT", "KV_heartbeats"}
+    assert not any("persist_mode" in each for each in settings(Sizes(replicas=3)).values())
+
+
 async def test_a_server_that_does_not_sync_every_write_is_refused(tmp_path):
     server = NatsServer(tmp_path / "nats", sync_interval="2m").start()
     link = await connect(server.url, name="test")
