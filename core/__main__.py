@@ -19,8 +19,10 @@ from core.ids import new_id
 from core.jetstream import JetStreamLedger
 from core.ledger import LedgerError
 from core.link import Link, connect
+from core.objects import ObjectStore
+from core.server import prepare
 from core.settings import BadSetting, Settings, load
-from core.streams import ensure
+from core.snapshots import ForkedSnapshots
 from core.tables import Lease, Table
 
 VERSION = "0.1"
@@ -67,21 +69,23 @@ async def _run(settings: Settings) -> int:
         on_closed=stopped.set,
     )
     try:
-        await ensure(link)
-        return await _lead_or_stand_by(link, stopped)
+        await prepare(link, monitor=settings.nats_monitor, allow_unchecked_sync=settings.allow_unchecked_sync)
+        return await _lead_or_stand_by(settings, link, stopped)
     finally:
         await link.close()
 
 
-async def _lead_or_stand_by(link: Link, stopped: asyncio.Event) -> int:
+async def _lead_or_stand_by(settings: Settings, link: Link, stopped: asyncio.Event) -> int:
     clock = SystemClock()
     beats = HeardBeats(Table(link, "heartbeats", remake=True), clock)
+    snapshots = await ObjectStore(link, "snapshots", clock=clock).make()
     engine = Engine(
         JetStreamLedger(link),
         clock,
         lease=Lease(Table(link, "leases", remake=True), "core", owner=new_id(clock), ttl_s=LEASE_TTL_S),
         beats=beats,
         answers=LinkAnswers(link),
+        snapshots=ForkedSnapshots(snapshots, settings.data / "core"),
         build=VERSION,
     )
     loop = asyncio.get_running_loop()

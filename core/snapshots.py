@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,15 @@ from core.recovery import Snapshot, taken
 
 log = logging.getLogger("core.snapshots")
 
+PREFIX = "core-"
 KEPT = 2  # the newest, and one before it in case that one was cut short
+
+
+class Named(Protocol):
+    """What is known of an object without its bytes."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class Objects(Protocol):
@@ -26,7 +35,7 @@ class Objects(Protocol):
 
     async def get(self, name: str) -> bytes: ...
 
-    async def names(self) -> list[str]: ...
+    async def objects(self) -> Sequence[Named]: ...
 
     async def delete(self, name: str) -> object: ...
 
@@ -41,19 +50,22 @@ class ForkedSnapshots:
 
     async def newest(self) -> Snapshot | None:
         """The newest one that can be read."""
-        for name in sorted(await self._objects.names(), reverse=True):
+        for name in reversed(await self._names()):
             try:
                 return msgspec.msgpack.decode(await self._objects.get(name), type=Snapshot)
             except (LedgerError, msgspec.DecodeError) as error:
                 log.warning("snapshot %s cannot be used: %s", name, error)
         return None
 
+    async def _names(self) -> list[str]:
+        return sorted(each.name for each in await self._objects.objects() if each.name.startswith(PREFIX))
+
     def keep(self, state: State, chain: str) -> None:
         if self._writing is not None and not self._writing.done():
             return
         self._scratch.mkdir(parents=True, exist_ok=True)
         path = self._scratch / f"snapshot-{os.getpid()}"
-        name = f"core-{state.seq:020d}"
+        name = f"{PREFIX}{state.seq:020d}"
         child = os.fork()
         if child == 0:
             _write_and_exit(path, state, chain)
@@ -62,7 +74,7 @@ class ForkedSnapshots:
     async def _store(self, child: int, path: Path, name: str) -> None:
         try:
             await self._objects.put(name, await asyncio.to_thread(_written_by, child, path))
-            for old in sorted(await self._objects.names())[:-KEPT]:
+            for old in (await self._names())[:-KEPT]:
                 await self._objects.delete(old)
             log.info("kept snapshot %s", name)
         except (LedgerError, OSError) as error:

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import NamedTuple
 
-from core.clock import HandClock
+import pytest
+
+from core import engine
+from core.answers import LinkAnswers
+from core.clock import HandClock, SystemClock
 from core.domain import machine, system, task
 from core.domain.state import State, snapshot
+from core.door import Door
 from core.envelope import GENESIS_CHAIN, Sent, decode_command, encode_command, encode_fact
+from core.jetstream import JetStreamLedger
+from core.link import connect
 from core.memory import MemoryLedger
+from core.objects import ObjectStore
 from core.recovery import recover
 from core.snapshots import ForkedSnapshots
+from core.streams import ensure
+from tests.nats_server import NatsServer
+
+
+class Label(NamedTuple):
+    name: str
 
 
 class Shelf:
@@ -26,8 +41,8 @@ class Shelf:
     async def get(self, name: str) -> bytes:
         return self.held[name]
 
-    async def names(self) -> list[str]:
-        return list(self.held)
+    async def objects(self) -> list[Label]:
+        return [Label(name) for name in self.held]
 
     async def delete(self, name: str) -> None:
         del self.held[name]
@@ -105,3 +120,27 @@ async def test_only_the_newest_two_are_kept(tmp_path: Path) -> None:
         await kept(snapshots, *await history(ledger, range(first, first + 2)))
     assert len(shelf.held) == 2
     assert not list(tmp_path.iterdir())
+
+
+async def test_a_leading_core_keeps_snapshots_while_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SNAPSHOT_FACTS", 20)
+    server = NatsServer(tmp_path / "nats").start()
+    link = await connect(server.url, name="test")
+    try:
+        await ensure(link)
+        ledger, clock = JetStreamLedger(link), SystemClock()
+        snapshots = ForkedSnapshots(await ObjectStore(link, "snapshots").make(), tmp_path / "scratch")
+        core = engine.Engine(ledger, clock, answers=LinkAnswers(link), snapshots=snapshots)
+        running = asyncio.ensure_future(core.run())
+        door = Door(ledger, LinkAnswers(link), clock, by="ada")
+        for number in range(45):
+            await door.order(task.Submit(task_id=f"default/t{number}", spec=task.TaskSpec(title="x")))
+        async with asyncio.timeout(10):
+            while (found := await snapshots.newest()) is None or found.seq < 40:
+                await asyncio.sleep(0.02)
+        core.stop()
+        await asyncio.wait_for(running, 10)
+        assert snapshot((await recover(ledger, snapshots)).state) == snapshot((await recover(ledger)).state)
+    finally:
+        await link.close()
+        server.stop()
