@@ -35,7 +35,9 @@ def workers(db: Reader, at: At) -> list[Worker]:
 def _agents(db: Reader, at: At, where: str, agent_id: str = "") -> list[Agent]:
     found = db.ask("agents.page", {"where": where}, seq=at.events_seq, agent_id=agent_id)
     only = "and agent_id = $agent_id" if agent_id else ""
-    totals = {row["agent_id"]: row for row in db.ask("agents.totals", {"where": only}, seq=at.events_seq, agent_id=agent_id)}
+    totals = {
+        row["agent_id"]: row for row in db.ask("agents.totals", {"where": only}, seq=at.events_seq, agent_id=agent_id)
+    }
     under_way = runs_by_id(db, at, [row["run_id"] for row in found if row["run_id"]])
     return [_agent(row, totals.get(row["agent_id"], {}), under_way.get(row["run_id"])) for row in found]
 

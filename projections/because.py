@@ -40,7 +40,7 @@ class Rule(msgspec.Struct):
 def because_of(
     db: Reader, at: At, tasks: Sequence[dict[str, Any]], steps: dict[str, dict[str, Any]], *, every: bool = False
 ) -> dict[str, str]:
-    """For each task row (with ``open_parts``) a line on why it is in its state. ``every``: the rows are all there are."""
+    """For each task row (with ``open_parts``) a line on why it is in its state. ``every``: these rows are all."""
     waiting = [row for row in tasks if row["state"] in ("blocked", "ready")]
     rule = _rule(db, at, waiting, every=every) if waiting else None
     known: dict[Any, str] = {}  # ready tasks of one lane with the same needs wait for the same thing
@@ -94,7 +94,8 @@ def agent_state(row: dict[str, Any]) -> str:
 def _rule(db: Reader, at: At, tasks: Sequence[dict[str, Any]], *, every: bool = False) -> Rule:
     seq, ids = at.events_seq, [row["task_id"] for row in tasks]
     unmet: dict[str, list[tuple[str, str]]] = {}
-    for row in db.ask("tasks.unmet", {"ids": "" if every else "and task_id in (select unnest($ids))"}, seq=seq, ids=ids):
+    these = "" if every else "and task_id in (select unnest($ids))"
+    for row in db.ask("tasks.unmet", {"ids": these}, seq=seq, ids=ids):
         unmet.setdefault(row["task_id"], []).append((row["needed"], row["state"]))
     wording = {row["task_id"]: row for row in db.ask("tasks.wording", seq=seq, ids=ids)}
     above: dict[str, list[str]] = {}
@@ -170,4 +171,6 @@ def _running(row: dict[str, Any], step: dict[str, Any] | None) -> str:
         return "told to stop" if step["stopping"] == "cancel" else "told to interrupt"
     if step["step"]:
         return str(step["step"])
-    return f"given to {row['agent_id']}, not begun yet" if step["state"] == "assigned" else f"{row['agent_id']} is at it"
+    return (
+        f"given to {row['agent_id']}, not begun yet" if step["state"] == "assigned" else f"{row['agent_id']} is at it"
+    )

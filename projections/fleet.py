@@ -84,11 +84,7 @@ def sessions(db: Reader, at: At) -> list[Session]:
 def plans(db: Reader, at: At) -> list[Plan]:
     """Newest first."""
     return [
-        Plan(
-            plan_id=row["plan_id"], session_id=row["session_id"], state=row["state"], at=row["since"],
-            source=row["source"], because=row["because"], staged=row["staged"], new=row["created"],
-            revised=row["revised"], ready=row["ready"], cycles=tuple(tuple(each) for each in row["cycles"]),
-        )  # fmt: skip
+        Plan(**row | {"cycles": tuple(tuple(each) for each in row["cycles"])})
         for row in db.ask("sessions.plans", seq=at.events_seq)
     ]
 
@@ -100,8 +96,12 @@ def usage(
     found = db.ask("throughput.used", {"key": _KEYS[by]}, seq=at.events_seq, limit=limit)
     return [
         UsageRow(
-            key=row["key"], runs=row["runs"], done=row["done"], failed=row["failed"], duration_ms=row["duration_ms"],
+            key=row["key"],
+            runs=row["runs"],
+            done=row["done"],
+            failed=row["failed"],
+            duration_ms=row["duration_ms"],
             usage=Usage(**{name: row[name] for name in Usage.__struct_fields__}),
-        )  # fmt: skip
+        )
         for row in found
     ]

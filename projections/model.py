@@ -18,7 +18,7 @@ from core.domain.machine import tag
 from core.envelope import GENESIS_CHAIN, chain_of
 from core.ledger import Gap, Stored, Stream
 from projections.facts import Shaper, Unreadable, decode
-from projections.fold import MANY, Fold, create, split
+from projections.fold import Fold, Touched, create, split
 from projections.rows import Changed
 from projections.store import Reader, Store
 
@@ -61,7 +61,7 @@ class Model:
         self._alone = {name for each in store.sql.tables.values() for name, block in each.on.items() if block.alone}
 
     async def open(self) -> bool:
-        """Read the positions; make the tables where there are none or other SQL made them. True when it begins anew."""
+        """Read the positions; make the tables where none are, or other SQL made them. True when it begins anew."""
         schema, marks = await self.store.query(_read_state)
         if schema == self.schema:
             self.marks |= {mark.stream: mark for mark in marks}
@@ -135,14 +135,16 @@ class Model:
             raise ready.problem
         return changed
 
-    def _changed(self, touched: dict[str, set[str] | None]) -> Changed:
+    def _changed(self, touched: Touched) -> Changed:
+        # what came of a command stands in moments
+        tables = touched.tables | ({"commands"} if "moments" in touched.tables else set())
         return Changed(
             events_seq=self.marks["EVENTS"].seq,
             observations_seq=self.marks["OBSERVATIONS"].seq,
             commands_seq=self.marks["COMMANDS"].seq,
-            tables=frozenset(touched),
-            keys={name: frozenset(keys) for name, keys in touched.items() if keys},
-            many=frozenset(name for name, keys in touched.items() if keys is None),
+            tables=frozenset(tables),
+            keys={name: frozenset(keys) for name, keys in touched.keys.items() if keys},
+            many=frozenset(name for name, keys in touched.keys.items() if keys is None),
         )
 
 
@@ -150,24 +152,19 @@ def digest(db: Reader, tables: Sequence[str]) -> dict[str, str]:
     """For each table, what tells its rows from any others, in whatever order they stand."""
     found = {}
     for name in tables:
-        rows = db.run(f"select count(*) as n, coalesce(sum(hash(t)::hugeint), 0)::varchar as total from {name} t")  # noqa: S608 - a table of ours
+        counted = "select count(*) as n, coalesce(sum(hash(t)::hugeint), 0)::varchar as total"
+        rows = db.run(f"{counted} from {name} t")
         found[name] = f"{rows[0]['n']}:{rows[0]['total']}"
     return found
 
 
-def _fold(
-    db: duckdb.DuckDBPyConnection, sql: Any, ready: Prepared, expected: int, after: Mark
-) -> dict[str, set[str] | None]:
+def _fold(db: duckdb.DuckDBPyConnection, sql: Any, ready: Prepared, expected: int, after: Mark) -> Touched:
     stands = db.execute("select seq from folded where stream = $stream", {"stream": ready.stream}).fetchall()
     if stands and stands[0][0] != expected:
-        raise Gap(f"{ready.stream} is folded up to {stands[0][0]}, not {expected}: is another process writing the file?")
-    fold = Fold(db, sql)
-    touched: dict[str, set[str] | None] = {}
+        raise Gap(f"{ready.stream} is folded up to {stands[0][0]}, not {expected}: somebody else wrote to the file")
+    fold, touched = Fold(db, sql), Touched()
     for relations in ready.ranges:
-        for name, keys in fold.take(ready.stream, relations).items():
-            before = touched.get(name, set())
-            both = None if before is None or keys is None else before | keys
-            touched[name] = None if both is None or len(both) > MANY else both
+        fold.take(ready.stream, relations, touched)
     _write_mark(db, after)
     return touched
 
@@ -190,8 +187,9 @@ def _read_state(db: Reader) -> tuple[str, list[Mark]]:
 
 
 def _make_tables(db: duckdb.DuckDBPyConnection, sql: Any, schema: str) -> None:
-    for kind, listed in (("view", "duckdb_views() where not internal"), ("table", "duckdb_tables() where not temporary")):
-        for (name,) in db.execute(f"select {kind}_name from {listed}").fetchall():
+    there = {"view": "duckdb_views() where not internal", "table": "duckdb_tables() where not temporary"}
+    for kind, listed in there.items():
+        for (name,) in db.execute(f"select {kind}_name from {listed}").fetchall():  # noqa: S608 - of the two above
             db.execute(f'drop {kind} "{name}"')
     for table in sql.tables.values():
         create(db, table)

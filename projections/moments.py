@@ -22,7 +22,7 @@ def latest(db: Reader, now_us: int) -> At:
 
 
 def moment(db: Reader, text: str, now_us: int) -> At:
-    """The moment ``?at=`` names: an EVENTS sequence, an ISO time (UTC if it names no zone), ``-5m`` (s, m, h, d), or now.
+    """The moment ``?at=`` names: an EVENTS sequence, an ISO time (UTC if it has no zone), ``-5m`` (s, m, h, d), or now.
 
     A time means the last fact whose time is not later, and observations up to it. ``BadMoment`` with a sentence for
     anything else, a sequence before the first or after the last included.

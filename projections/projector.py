@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Task
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from core.clock import Clock
 from core.envelope import chain_of
-from core.ledger import MAX_LIST, Busy, Gap, Head, Ledger, LedgerError, Stored, Stream, Unknown
+from core.ledger import MAX_LIST, Busy, Gap, Head, Ledger, Stored, Stream, Unknown
 from projections.model import STREAMS, Mark, Model, digest
 from projections.rows import MANY, Changed, Position, Positions
 from projections.store import Reader, open_store
@@ -156,7 +156,7 @@ class Projector:
         if mark.seq and mark.created and head.created != mark.created:
             raise Rollback(f"{stream} was made again since {mark.seq} was folded: {remedy}")
         if head.last_seq < mark.seq:
-            raise Rollback(f"{stream} ends at {head.last_seq}, before {mark.seq} which is folded: it lost facts; {remedy}")
+            raise Rollback(f"{stream} ends at {head.last_seq}, before {mark.seq} which is folded: {remedy}")
         if stream == "EVENTS" and mark.seq:
             last = await self._last_folded(mark.seq)
             if last is None or chain_of(last.data) != mark.chain:
@@ -217,14 +217,14 @@ class Projector:
                 await self._commit(stream, half, self.model.prepare(stream, half))
             return
         if changed is not None:
-            self._tell(changed, stream, batch)
+            self._tell(changed)
         problem = getattr(ready, "problem", None)
         if problem is not None:
             raise problem
 
     # -------------------------------------------------------------- telling
 
-    def _tell(self, changed: Changed, stream: Stream, batch: Sequence[Stored]) -> None:
+    def _tell(self, changed: Changed) -> None:
         if self._rebuilding and not any(self._behind(each) for each in STREAMS):
             self._rebuilding = False
         for listener in self._listeners:

@@ -69,7 +69,8 @@ def _of_facts(wanted: TimelineFilter, before: int) -> str:
                if getattr(wanted, name)]  # fmt: skip
     clauses += [] if of_one else ["and coalesce(own, true)"]
     clauses += ["and list_contains($types, tag)"] if wanted.types else []
-    clauses += ["and contains(lower(concat_ws(' ', says, tag, task_id, agent_id, actor)), $text)"] if wanted.text else []
+    within = "and contains(lower(concat_ws(' ', says, tag, task_id, agent_id, actor)), $text)"
+    clauses += [within] if wanted.text else []
     clauses += ["and at_us >= $since"] if wanted.since else []
     clauses += ["and at_us <= $until"] if wanted.until else []
     clauses += ["and seq < $facts_before"] if before else []
@@ -80,7 +81,8 @@ def _of_observations(wanted: TimelineFilter, before: int) -> str:
     by_run = {"agent_id": wanted.agent_id, "worker_id": wanted.worker_id}
     clauses = [f"and {name} = ${name}" for name in ("task_id", "run_id") if getattr(wanted, name)]
     clauses += ["and starts_with(task_id, $session_id || '/')"] if wanted.session_id else []
-    clauses += [f"and run_id in (select run_id from runs where {name} = ${name})" for name, asked in by_run.items() if asked]
+    theirs = "and run_id in (select run_id from runs where {name} = ${name})"
+    clauses += [theirs.format(name=name) for name, asked in by_run.items() if asked]
     clauses += ["and list_contains($types, kind)"] if wanted.types else []
     clauses += ["and contains(lower(concat_ws(' ', says, name, kind, task_id)), $text)"] if wanted.text else []
     clauses += ["and stored_us >= $since"] if wanted.since else []
@@ -128,7 +130,8 @@ def _command(row: dict[str, Any]) -> Command:
     kind, _, verb = row["tag"].partition(".")
     says = f"{verb.replace('_', ' ')} {kind} {row['target']}".strip() if row["tag"] else "something that is no command"
     return Command(
-        command_seq=row["command_seq"], command_id=row["command_id"], by=row["actor"], type=row["tag"], kind=row["kind"],
-        target=row["target"], at=row["at_us"], outcome=row["outcome"], reason=row["reason"] or row["problem"], says=says,
-        events_seq=row["events_seq"], facts=row["facts"], latency_us=row["latency_us"], deadline=row["deadline"],
+        command_seq=row["command_seq"], command_id=row["command_id"], by=row["actor"], type=row["tag"],
+        kind=row["kind"], target=row["target"], at=row["at_us"], outcome=row["outcome"],
+        reason=row["reason"] or row["problem"], says=says, events_seq=row["events_seq"], facts=row["facts"],
+        latency_us=row["latency_us"], deadline=row["deadline"],
     )  # fmt: skip

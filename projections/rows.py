@@ -24,7 +24,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row of an answer."""
 
 
-class At(Row):
+class At(Row, frozen=True):
     """A moment: facts up to ``events_seq``, observations up to ``observations_seq``, commands up to ``commands_seq``.
 
     ``at`` is the time that goes with it: now for the live moment, the asked time, or the named fact's own.
@@ -45,7 +45,7 @@ class At(Row):
 # ------------------------------------------------------------------ tasks
 
 
-class TaskFilter(Row):
+class TaskFilter(Row, frozen=True):
     """Which tasks, in what order. Empty means all. ``after``: the cursor of the page before; ``limit`` 0: all.
 
     ``text`` is looked for in id and title, whatever its case. ``containers``: only them (True), none (False), both.
@@ -64,7 +64,7 @@ class TaskFilter(Row):
     after: str = ""
 
 
-class TaskRow(Row):
+class TaskRow(Row, frozen=True):
     """A task in a list. ``because``: why it is in this state. ``since``: in this state since. ``born``: the EVENTS
     sequence that made it. Tokens and cost of all its runs; cost None: nothing of it has a price."""
 
@@ -113,7 +113,7 @@ class TaskRow(Row):
         return "claimed" if self.state == "done" and self.proof == "claimed" else self.state
 
 
-class Tasks(Row):
+class Tasks(Row, frozen=True):
     """A page of tasks. ``total``: all that match the filter; ``after``: cursor of the next page, empty at the end."""
 
     rows: list[TaskRow]
@@ -122,7 +122,7 @@ class Tasks(Row):
     after: str = ""
 
 
-class Link(Row):
+class Link(Row, frozen=True):
     """A task next to another one. ``missing``: the id is named, but there is no such task."""
 
     task_id: str
@@ -136,7 +136,7 @@ class Link(Row):
         return self.task_id.partition("/")[2]
 
 
-class Task(Row):
+class Task(Row, frozen=True):
     """All there is about one task. ``why``: every condition for starting it; empty when it is over or running."""
 
     row: TaskRow
@@ -154,7 +154,7 @@ class Task(Row):
 # ------------------------------------------------------------------ runs
 
 
-class RunFilter(Row):
+class RunFilter(Row, frozen=True):
     """Which runs, newest first. ``before``: the cursor of the page before; ``limit`` 0: all."""
 
     states: tuple[str, ...] = ()
@@ -167,7 +167,7 @@ class RunFilter(Row):
     before: str = ""
 
 
-class Run(Row):
+class Run(Row, frozen=True):
     """One attempt. ``state``: assigned, running, succeeded, failed, interrupted, cancelled, lost. ``stopping``: what
     was ordered and is not done yet: cancel or interrupt. ``last_seen``: of its facts and observations."""
 
@@ -208,7 +208,7 @@ class Run(Row):
         return tokens(self.usage)
 
 
-class Runs(Row):
+class Runs(Row, frozen=True):
     """A page of runs and how many match in all."""
 
     rows: list[Run]
@@ -216,7 +216,7 @@ class Runs(Row):
     before: str = ""
 
 
-class Stage(Row):
+class Stage(Row, frozen=True):
     """A state a run was in. ``until`` 0: it still is."""
 
     state: str
@@ -225,7 +225,7 @@ class Stage(Row):
     until: int = 0
 
 
-class RunPage(Row):
+class RunPage(Row, frozen=True):
     """A run with its stages and counts; what was observed comes by ``observations`` and ``tool_calls``."""
 
     run: Run
@@ -236,7 +236,7 @@ class RunPage(Row):
     observed: int = 0
 
 
-class Observed(Row):
+class Observed(Row, frozen=True):
     """Something seen in a run. ``data``: JSON text, redacted by the worker."""
 
     seq: int
@@ -252,7 +252,7 @@ class Observed(Row):
     data: str = "{}"
 
 
-class ToolCall(Row):
+class ToolCall(Row, frozen=True):
     """A tool call with its result, where one was seen: matched by ``ref``. ``ended_at`` 0: no result yet."""
 
     call: Observed
@@ -266,7 +266,7 @@ class ToolCall(Row):
 # ------------------------------------------------------------------ agents, workers, lanes, sessions
 
 
-class Agent(Row):
+class Agent(Row, frozen=True):
     """Who does runs. ``state``: idle, busy, paused, gone (its worker left, was lost, or no longer offers it).
 
     ``since``: in this state since. ``pausing``: paused, but still at work on its last run.
@@ -293,7 +293,7 @@ class Agent(Row):
     cost_uusd: int | None = None
 
 
-class AgentPage(Row):
+class AgentPage(Row, frozen=True):
     """An agent with its latest runs and facts."""
 
     agent: Agent
@@ -301,7 +301,7 @@ class AgentPage(Row):
     timeline: list[Entry]
 
 
-class Worker(Row):
+class Worker(Row, frozen=True):
     """A process that hosts agents, as the log knows it; how it beats is in the heartbeats bucket."""
 
     worker_id: str
@@ -319,7 +319,7 @@ class Worker(Row):
     released: int = 0
 
 
-class Lane(Row):
+class Lane(Row, frozen=True):
     """A queue. Counts of tasks by state without containers; ``running`` counts runs under way, as its limit does."""
 
     lane: str
@@ -338,7 +338,7 @@ class Lane(Row):
     failed_last_hour: int = 0
 
 
-class Queued(Row):
+class Queued(Row, frozen=True):
     """A task in line, in the order in which it would be given out; ``because``: the first condition not met."""
 
     place: int
@@ -346,7 +346,7 @@ class Queued(Row):
     because: str = ""
 
 
-class Session(Row):
+class Session(Row, frozen=True):
     """An undertaking and its tasks by state."""
 
     session_id: str
@@ -359,7 +359,7 @@ class Session(Row):
     tasks: dict[str, int] = {}
 
 
-class Plan(Row):
+class Plan(Row, frozen=True):
     """Tasks that came in together. ``state``: open, sealed, dropped."""
 
     plan_id: str
@@ -378,7 +378,7 @@ class Plan(Row):
 # ------------------------------------------------------------------ the whole fleet
 
 
-class Counts(Row):
+class Counts(Row, frozen=True):
     """Figures of a moment. ``tasks`` without containers, which are counted apart; ``runs``: under way, by state."""
 
     tasks: dict[str, int]
@@ -398,7 +398,7 @@ class Counts(Row):
         return sum(n for state, n in self.tasks.items() if state in OPEN)
 
 
-class Minute(Row):
+class Minute(Row, frozen=True):
     """Runs that ended within a minute. ``at``: its beginning."""
 
     at: int
@@ -409,7 +409,7 @@ class Minute(Row):
     cost_uusd: int = 0
 
 
-class Hour(Row):
+class Hour(Row, frozen=True):
     """The last hour before the moment, minute by minute (60, oldest first). Shares 0 to 1, None: nothing to measure."""
 
     minutes: list[Minute]
@@ -426,7 +426,7 @@ class Hour(Row):
     cost_uusd: int | None = None
 
 
-class UsageRow(Row):
+class UsageRow(Row, frozen=True):
     """What was used, by agent, model, task, lane or session (``key``). Totals of all runs up to the moment."""
 
     key: str
@@ -441,7 +441,7 @@ class UsageRow(Row):
         return tokens(self.usage)
 
 
-class Attention(Row):
+class Attention(Row, frozen=True):
     """Something a person is needed for. ``rank`` 0 comes first. One of the ids says where to go."""
 
     kind: Literal["quarantined", "failed", "worker_lost", "clock", "plan_dropped", "circle", "no_agent", "paused"]
@@ -460,7 +460,7 @@ class Attention(Row):
 # ------------------------------------------------------------------ the record
 
 
-class TimelineFilter(Row):
+class TimelineFilter(Row, frozen=True):
     """Which entries, newest first. Times in microseconds, 0: open. ``before``: the cursor of the page before."""
 
     session_id: str = ""
@@ -477,7 +477,7 @@ class TimelineFilter(Row):
     before: str = ""
 
 
-class Entry(Row):
+class Entry(Row, frozen=True):
     """A fact (``stream`` "events") or an observation, in words. ``own`` False: a fact about something else that moved
     this task too ("ready: t-3 is done")."""
 
@@ -498,12 +498,12 @@ class Entry(Row):
     own: bool = True
 
 
-class Timeline(Row):
+class Timeline(Row, frozen=True):
     entries: list[Entry]
     before: str = ""
 
 
-class CommandFilter(Row):
+class CommandFilter(Row, frozen=True):
     """Which commands, newest first. ``reports`` False leaves out what workers and timers say. ``before``: COMMANDS
     sequence, 0: from the newest."""
 
@@ -517,7 +517,7 @@ class CommandFilter(Row):
     before: int = 0
 
 
-class Command(Row):
+class Command(Row, frozen=True):
     """Who ordered what, and what came of it. ``outcome``: pending, done, refused, already_so, expired, superseded,
     fenced. ``latency_us``: from its append to the commit of its last fact, both by the server's clock."""
 
@@ -537,13 +537,13 @@ class Command(Row):
     deadline: int = 0
 
 
-class Commands(Row):
+class Commands(Row, frozen=True):
     rows: list[Command]
     total: int
     before: int = 0
 
 
-class Position(Row):
+class Position(Row, frozen=True):
     """How far a stream is folded. ``head``: its last sequence as last seen; ``at``: time of the last folded message."""
 
     stream: str
@@ -556,7 +556,7 @@ class Position(Row):
         return max(0, self.head - self.seq)
 
 
-class Positions(Row):
+class Positions(Row, frozen=True):
     """The read model's own state. ``doing``: following, catching up, rebuilding, or stopped, and then ``problem``.
 
     ``progress`` 0 to 1 while catching up or rebuilding.
@@ -571,7 +571,7 @@ class Positions(Row):
     schema: str = ""
 
 
-class Changed(Row):
+class Changed(Row, frozen=True):
     """Told to listeners after each commit: the tables that changed and, for those keyed by an id, which ids.
 
     ``keys``: by table (tasks, runs, agents, workers, lanes, sessions, plans), the ids touched; a table with more than

@@ -61,7 +61,9 @@ def tool_calls(db: Reader, at: At, run_id: str, *, after: int = 0, limit: int = 
     """Tool calls of a run, in order, each with its result where one was seen."""
     calls = observations(db, at, run_id, kinds=("tool",), after=after, limit=limit)
     refs = [call.ref for call in calls if call.ref]
-    found = db.ask("observations.results", run_id=run_id, observations_seq=at.observations_seq, refs=refs) if refs else []
+    found = (
+        db.ask("observations.results", run_id=run_id, observations_seq=at.observations_seq, refs=refs) if refs else []
+    )
     results = {row["ref"]: _observed(row) for row in found}
     return [ToolCall(call=call, result=results.get(call.ref)) for call in calls]
 

@@ -42,7 +42,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A table and what feeds it. ``key`` is empty for one that only grows; ``final``: a row that hardly changes again."""
+    """A table and what feeds it. ``key``: empty for one that only grows; ``final``: a row that hardly changes again."""
 
     name: str
     columns: dict[str, str]
@@ -98,8 +98,7 @@ def _sections(text: str) -> list[tuple[str, str, str]]:
     heads = list(_SECTION.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     return [
-        (head[1], head[2].strip(), _uncommented(text[head.end() : end]))
-        for head, end in zip(heads, ends, strict=True)
+        (head[1], head[2].strip(), _uncommented(text[head.end() : end])) for head, end in zip(heads, ends, strict=True)
     ]
 
 

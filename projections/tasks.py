@@ -1,5 +1,6 @@
 """Tasks: lists by filter, and one task with all that hangs on it."""
 
+# ruff: noqa: S608 - clauses are of this file; values are parameters
 from __future__ import annotations
 
 import base64
@@ -30,9 +31,10 @@ _STANDING = "t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')"
 _CONTAINERS = f"""(select unnest(s.parents) from specs s join tasks t on t.task_id = s.task_id and {_STANDING}
     and t.from_seq <= $seq and t.to_seq > $seq where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0)"""
 
-_RANK = "coalesce(list_position({}, t.state), 99)".format(list(STATE_ORDER))
+_RANK = f"coalesce(list_position({list(STATE_ORDER)}, t.state), 99)"
+_AGE = "case when t.state in ('done', 'cancelled') then -t.since else t.born end"
 _KEYS: dict[TaskOrder, str] = {
-    "need": f"{_RANK} as k1, t.priority as k2, case when t.state in ('done', 'cancelled') then -t.since else t.born end as k3",
+    "need": f"{_RANK} as k1, t.priority as k2, {_AGE} as k3",
     "queue": "t.priority as k1, t.born as k2, 0 as k3",
     "recent": "-t.since as k1, -t.born as k2, 0 as k3",
     "cost": "-coalesce(u.cost_uusd, -1) as k1, t.priority as k2, t.born as k3",
@@ -40,7 +42,7 @@ _KEYS: dict[TaskOrder, str] = {
 }
 _COST = """left join (select task_id, sum(cost_uusd)::bigint as cost_uusd from runs
     where from_seq <= $seq and to_seq > $seq group by task_id) u using (task_id)"""
-_THESE = "and t.task_id in (select unnest($ids))"
+_THESE = "and {} in (select unnest($ids))"
 
 
 def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
@@ -69,13 +71,13 @@ def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
 
 def task_rows(db: Reader, at: At, task_ids: Sequence[str]) -> list[TaskRow]:
     """The rows of just these tasks, for a live update; ids that do not exist then are left out."""
-    clauses = {"keys": _KEYS["need"], "where": _THESE, "cost": "", "after": "", "limit": ""}
+    clauses = {"keys": _KEYS["need"], "where": _THESE.format("t.task_id"), "cost": "", "after": "", "limit": ""}
     return _rows(db, at, db.ask("tasks.page", clauses, seq=at.events_seq, ids=list(task_ids)))
 
 
 def task(db: Reader, at: At, task_id: str) -> Task | None:
     """All there is about one task, or None where there is no such task at that moment."""
-    clauses = {"keys": _KEYS["need"], "where": _THESE, "cost": "", "after": "", "limit": ""}
+    clauses = {"keys": _KEYS["need"], "where": _THESE.format("t.task_id"), "cost": "", "after": "", "limit": ""}
     found = db.ask("tasks.page", clauses, seq=at.events_seq, ids=[task_id])
     if not found:
         return None
@@ -147,11 +149,12 @@ def _rows(db: Reader, at: At, found: list[dict[str, Any]], *, every: bool = Fals
     if not found:
         return []
     seq, ids = at.events_seq, [row["task_id"] for row in found]
-    parts = _by_task(db.ask("tasks.parts", {"ids": "" if every else "and parent in (select unnest($ids))"}, seq=seq, ids=ids))
-    used = _by_task(db.ask("tasks.used", {"ids": "" if every else "and r.task_id in (select unnest($ids))"}, seq=seq, ids=ids))
+    of_parent, of_task = ("", "") if every else (_THESE.format("parent"), _THESE.format("r.task_id"))
+    parts = _by_task(db.ask("tasks.parts", {"ids": of_parent}, seq=seq, ids=ids))
+    used = _by_task(db.ask("tasks.used", {"ids": of_task}, seq=seq, ids=ids))
     for row in found:
-        row |= parts.get(row["task_id"], {"parts": 0, "open_parts": 0})
-        row |= used.get(row["task_id"], {"used": 0, "tokens": 0, "cost_uusd": None})
+        row.update(parts.get(row["task_id"], {"parts": 0, "open_parts": 0}))
+        row.update(used.get(row["task_id"], {"used": 0, "tokens": 0, "cost_uusd": None}))
     running = [row["run_id"] for row in found if row["state"] == "running"]
     steps = {row["run_id"]: row for row in db.ask("tasks.steps", seq=seq, run_ids=running)} if running else {}
     says = because_of(db, at, found, steps, every=every)
@@ -161,8 +164,8 @@ def _rows(db: Reader, at: At, found: list[dict[str, Any]], *, every: bool = Fals
 def _row(row: dict[str, Any], step: dict[str, Any] | None, says: str) -> TaskRow:
     run = step if row["state"] == "running" and step is not None else {}
     fields = {name: row[name] for name in TaskRow.__struct_fields__ if name in row}
-    fields |= {"because": says, "step": run.get("step") or "", "percent": run.get("percent"), "labels": tuple(row["labels"])}
-    return TaskRow(**fields)
+    fields |= {"because": says, "step": run.get("step") or "", "percent": run.get("percent")}
+    return TaskRow(**fields | {"labels": tuple(row["labels"])})
 
 
 def _by_task(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

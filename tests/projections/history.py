@@ -1,4 +1,4 @@
-"""Histories to fold: what random orders make of a log, the core's own state at any sequence of it, and both as messages."""
+"""Histories to fold: what random orders make of a log, as messages, and the core's own state at any sequence of it."""
 
 from __future__ import annotations
 

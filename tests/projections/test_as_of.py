@@ -84,6 +84,8 @@ async def reasons_agree(seen, at: At, state: State) -> None:
     for name in waiting[:8]:
         whole = await seen.ask(queries.task, at, name)
         task, agents = schedule.view(state, name)
-        assert [(c.name, c.met) for c in whole.why] == [(c.name, c.met) for c in schedule.why(task, agents, at.at)], name
+        assert [(c.name, c.met) for c in whole.why] == [(c.name, c.met) for c in schedule.why(task, agents, at.at)], (
+            name
+        )
         if task.state != "paused" and "circle" not in whole.row.because:
             assert whole.why == schedule.why(task, agents, at.at), name
