@@ -136,7 +136,10 @@ async def body(request: Request, kind: type[Any]) -> Any:
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content not in ("application/json", "application/problem+json"):
         raise BadQuestion(f"JSON is expected here, not {content[:60] or 'a body without a type'}.")
-    return msgspec.json.decode(await request.body(), type=kind)
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except RecursionError:
+        raise BadQuestion("The body is nested too deep to be a command.") from None
 
 
 def _lists(path: str, kind: Any, load: Load, wanted: type[Any] | None = None) -> None:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from console.live import Hub
 from console.login import Gate
+from console.shelf import Shelf
 from core.clock import Clock
 from core.door import Door
 from core.ledger import Ledger
@@ -14,7 +15,8 @@ from projections.projector import Projector
 
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
-    """``door`` takes orders, ``read_model`` answers questions, ``hub`` tells open pages what changed."""
+    """``door`` takes orders, ``read_model`` answers questions, ``hub`` tells open pages what changed,
+    ``shelf`` keeps what was just drawn."""
 
     ledger: Ledger
     read_model: Projector
@@ -22,6 +24,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     gate: Gate
     hub: Hub
+    shelf: Shelf = msgspec.field(default_factory=Shelf)
     version: str = ""
 
 

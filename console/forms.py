@@ -75,9 +75,14 @@ def command(fields: dict[str, str], command_id: str) -> Any:
     for name, text in fields.items():
         if not text.strip():
             continue
-        holder, _, inner = name.rpartition(".")
+        *holders, inner = name.split(".")
         value: Any = re.split(r"[,\s]+", text.strip()) if inner in LISTS else text.replace("\r\n", "\n")
-        (body.setdefault(holder, {}) if holder else body)[inner] = value
+        place = body
+        for holder in holders:
+            place = place.setdefault(holder, {})
+            if not isinstance(place, dict):
+                raise BadQuestion(f"The form names {name[:60]!r} twice, once as a whole and once in parts.")
+        place[inner] = value
     if body.get("type") == "task.submit":
         _name_task(body, command_id)
     return msgspec.convert(body, Order, strict=False)

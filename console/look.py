@@ -121,9 +121,17 @@ def parameter(field: str) -> str:
     return field.removesuffix("_id")
 
 
+def latest(desk: Desk, now: int) -> At:
+    """The live moment: all that is folded."""
+    folded = desk.read_model.positions()
+    return At(
+        events_seq=folded.events.seq, observations_seq=folded.observations.seq, commands_seq=folded.commands.seq, at=now
+    )
+
+
 async def _moment(desk: Desk, text: str, now: int) -> At:
     if text in ("", "now"):
-        return await desk.read_model.query(queries.latest, now)
+        return latest(desk, now)
     try:
         return await desk.read_model.query(queries.moment, text, now)
     except queries.BadMoment as error:
@@ -133,7 +141,7 @@ async def _moment(desk: Desk, text: str, now: int) -> At:
 async def _told(desk: Desk, command_id: str, now: int) -> Command | None:
     if not command_id:
         return None
-    at = await desk.read_model.query(queries.latest, now)
+    at = latest(desk, now)
     found = await desk.read_model.query(queries.commands, at, CommandFilter(text=command_id, reports=True, limit=1))
     return found.rows[0] if found.rows else None
 

@@ -23,16 +23,26 @@ Load = Callable[[], Awaitable[dict[str, Any]]]
 
 class Panel(msgspec.Struct, frozen=True):
     """``topics``: changes after which it is drawn anew. ``load`` gives the part's rows. ``every_s``: it shows ages, so
-    it is asked for again after this long even when nothing changed; 0: it shows none."""
+    it is asked for again after this long even when nothing changed; 0: it shows none.
+    ``beside``: it shows more than the read model holds, so the moment alone does not tell what it looks like."""
 
     name: str
     topics: tuple[str, ...]
     load: Load
     every_s: int = 0
-    template: str = ""
+    beside: bool = False
 
-    async def draw(self, look: Look) -> Markup:
-        return Markup(part(self.template or self.name, look=look, **await self.load()))  # noqa: S704 - our own templates
+    async def draw(self, desk: Desk, look: Look) -> Markup:
+        """The part's bytes. Open pages of one address and moment share them; ages make a moment last a second."""
+        if self.beside:
+            return await self._draw(look)
+        second = look.now // 1_000_000 if self.every_s else 0
+        at = (look.at.events_seq, look.at.observations_seq, look.at.commands_seq, second)
+        key = (self.name, look.path, look.asked, at)
+        return await desk.shelf.get(key, lambda: self._draw(look))
+
+    async def _draw(self, look: Look) -> Markup:
+        return Markup(part(self.name, look=look, **await self.load()))  # noqa: S704 - our own templates
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -51,8 +61,8 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
     """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""
     panels = (*panels, Panel("nav", ("tasks", "agents", "workers"), lambda: _nav(desk, look, name)))
     if look.part:
-        return await _one(request, look, panels)
-    drawn = await asyncio.gather(*(panel.draw(look) for panel in panels))
+        return await _one(request, desk, look, panels)
+    drawn = await asyncio.gather(*(panel.draw(desk, look) for panel in panels))
     placed = {panel.name: _placed(panel, html, look) for panel, html in zip(panels, drawn, strict=True)}
     html = page(
         name, look=look, title=title, panels=placed, stream=stream_of(panels, look),
@@ -61,11 +71,11 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
     return HTMLResponse(html, headers={"Vary": "HX-Request"})
 
 
-async def _one(request: Request, look: Look, panels: Sequence[Panel]) -> Response:
+async def _one(request: Request, desk: Desk, look: Look, panels: Sequence[Panel]) -> Response:
     panel = next((panel for panel in panels if panel.name == look.part), None)
     if panel is None:
         raise Absent(f"This page has no part {look.part[:40]!r}.")
-    html = await panel.draw(look)
+    html = await panel.draw(desk, look)
     tag = _tag(html)
     if request.headers.get("hx-ptag") == tag:
         return Response(status_code=304, headers={"HX-PTag": tag})

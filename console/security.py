@@ -4,6 +4,7 @@ And what every answer carries."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 from urllib.parse import quote, urlsplit
@@ -30,6 +31,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 
 Refuse = Callable[[Request, int, str], Response]
 
@@ -91,6 +94,8 @@ class Guard:
 
 def host_name(host: str) -> str:
     """The name in ``name:port``, lower case; empty for what is no host."""
+    if not _HOST.fullmatch(host):
+        return ""
     try:
         parts = urlsplit(f"//{host}")
         _ = parts.port  # raises for a port that is none

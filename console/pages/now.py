@@ -28,7 +28,8 @@ QUIET = frozenset({"run.progressed", "task.staged", "worker.cancel_ordered", "wo
 @routes.get("/", include_in_schema=False)
 async def now(request: Request) -> Response:
     desk, look = await looking(request)
-    counts = await desk.read_model.query(queries.counts, look.at)
+    key = ("counts", look.at.events_seq)
+    counts = await desk.shelf.get(key, lambda: desk.read_model.query(queries.counts, look.at))
     empty = not counts.all_tasks and look.live
     if look.part == "first_checks" and not empty:
         return Response(status_code=204, headers={"HX-Refresh": "true"})  # a plan has come: this is another page now

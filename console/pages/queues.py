@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,8 +11,11 @@ from starlette.responses import Response
 from console.desk import Desk
 from console.look import Look, looking
 from console.panels import Panel, show
+from core.domain.schedule import Condition
 from projections import queries
-from projections.rows import Run, RunFilter, Task, TaskFilter
+from projections.because import why_of
+from projections.rows import At, Run, RunFilter, TaskFilter, Tasks
+from projections.store import Reader
 
 routes = APIRouter()
 
@@ -44,11 +46,18 @@ async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
 
 async def _why(desk: Desk, look: Look) -> dict[str, Any]:
     """The tasks nearest to running that do not run, each with the scheduler's own conditions."""
-    lane = look.all("lane")
     states = ("ready", "waiting", "blocked", "paused")
-    wanted = TaskFilter(states=states, lanes=lane, containers=False, order="queue", limit=WHY)
-    found = await desk.read_model.query(queries.tasks, look.at, wanted)
-    whole = await asyncio.gather(*(desk.read_model.query(queries.task, look.at, row.task_id) for row in found.rows))
-    tasks: list[Task] = [task for task in whole if task is not None]
-    names = [condition.name for condition in tasks[0].why] if tasks else []
-    return {"tasks": tasks, "names": names, "total": found.total, "seq": look.at.events_seq}
+    wanted = TaskFilter(states=states, lanes=look.all("lane"), containers=False, order="queue", limit=WHY)
+    found, why = await desk.read_model.query(_not_running, look.at, wanted)
+    names = [condition.name for condition in next(iter(why.values()), [])]
+    return {"found": found, "why": why, "names": names, "seq": look.at.events_seq}
+
+
+def _not_running(db: Reader, at: At, wanted: TaskFilter) -> tuple[Tasks, dict[str, list[Condition]]]:
+    """A page of tasks and, for each, every condition for starting it: one query for all of them."""
+    found = queries.tasks(db, at, wanted)
+    asked = [{name: getattr(row, name) for name in _FOR_THE_RULE} for row in found.rows]
+    return found, why_of(db, at, asked) if asked else {}
+
+
+_FOR_THE_RULE = ("task_id", "lane", "state", "open_parts", "retry_at", "because")

@@ -37,7 +37,7 @@ async def run(request: Request, session: str, name: str) -> Response:
     panels = [
         Panel("run_bar", (mine,), load),
         Panel("run_line", (mine,), load, every_s=0 if found.run.is_over else 5),
-        Panel("run_output", (mine, f"output:{run_id}"), lambda: _output(desk, look, run_id)),
+        Panel("run_output", (mine, f"output:{run_id}"), lambda: _output(desk, look, run_id), beside=True),
         Panel("run_seen", (mine,), lambda: _seen(desk, look, run_id)),
         Panel("run_facts", (mine,), load),
     ]

@@ -1,0 +1,73 @@
+"""A live part is, byte for byte, inside the page: there is one template for both, and no twin in the browser."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from tests.console.tower import Tower, at_work
+
+PAGES = [
+    "/", "/agents", "/agents/w1/a0", "/queues", "/tasks", "/tasks?state=failed", "/tasks/default/load",
+    "/runs/default/load~1", "/commands",
+]  # fmt: skip
+
+TIMES = re.compile(r'<time datetime="[^"]*"[^>]*>[^<]*</time>|\d+\u00a0m?s\b')
+
+
+def still(html: str) -> str:
+    """The text with its ages taken out: two requests may lie in two seconds."""
+    return TIMES.sub("<time>", html)
+
+
+@pytest.fixture
+async def busy(tmp_path: Path):
+    async with Tower(tmp_path).running() as tower:
+        yield await at_work(tower)
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_the_live_part_is_byte_for_byte_inside_the_page(busy: Tower, path: str):
+    page = (await busy.client.get(path)).text
+    sources = [unescape(source) for source in re.findall(r'hx-get="([^"]+part=[^"]+)"', page)]
+    assert len(sources) >= 2  # the navigation and at least one panel of the page's own
+    for source in sources:
+        answer = await busy.client.get(source, headers={"HX-Request": "true"})
+        assert answer.status_code == 200
+        assert answer.text
+        assert still(answer.text) in still(page), source
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_every_panel_is_told_by_the_stream_and_redrawn_on_a_reset(busy: Tower, path: str):
+    page = (await busy.client.get(path)).text
+    stream = unescape(re.findall(r'hx-sse:connect="([^"]+)"', page)[0])
+    for name, trigger in re.findall(r'<div id="(\w+)"[^>]*hx-get="[^"]+" hx-trigger="([^"]+)"', page):
+        assert f"{name} from:#live" in trigger
+        assert "reset from:#live" in trigger
+        assert f"panel={name}+" in stream
+
+
+async def test_a_part_that_did_not_change_is_not_sent_again(busy: Tower):
+    first = await busy.client.get("/?part=plan", headers={"HX-Request": "true"})
+    again = await busy.client.get("/?part=plan", headers={"HX-Request": "true", "HX-PTag": first.headers["hx-ptag"]})
+    assert again.status_code == 304
+    assert again.content == b""
+    page = (await busy.client.get("/")).text
+    assert f'hx-ptag="{first.headers["hx-ptag"]}"' in page
+
+
+async def test_a_part_the_page_does_not_have_is_not_found(busy: Tower):
+    assert (await busy.client.get("/?part=fleet2", headers={"HX-Request": "true"})).status_code == 404
+
+
+async def test_a_hundred_open_pages_of_one_moment_ask_the_read_model_once(busy: Tower, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+    query = busy.read_model.query
+    monkeypatch.setattr(busy.read_model, "query", lambda ask, *args: asked.append(ask.__name__) or query(ask, *args))
+    for _ in range(100):
+        await busy.client.get("/?part=plan", headers={"HX-Request": "true"})
+    assert asked.count("counts") <= 2
