@@ -1,8 +1,6 @@
 """``python -m bench``: run the scenarios, print a table and JSON. Exit code 0 whatever the speed.
 
-    --quick           what fits into a minute, for every change
-    --only T,L,…      these scenarios
-    --json FILE       write the JSON there instead of printing it
+``--quick``: what fits into a minute. ``--only T,L,…``: these scenarios. ``--json FILE``: write the JSON there.
 """
 
 from __future__ import annotations
@@ -18,13 +16,13 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from bench import big, decide, floor, whole_way
+from bench import big, decide, floor, fold, whole_way
 from bench.figures import Figure, table
-from bench.fleet import fleet
+from bench.fleet import Fleet, fleet
 from bench.machine import describe
 
-SCENARIOS = ("floor", "core", "L", "D", "T", "M", "fold", "plan")
-SLOW = ("plan",)  # not among --quick
+SCENARIOS = ("floor", "core", "L", "D", "T", "M", "fold", "plan", "rebuild")
+SLOW = ("plan", "rebuild")  # not among --quick
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +34,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int = 10_000
     appends: int = 40_000
     rows: int = 200_000
-    within_s: float = 120.0
+    within_s: float = 180.0
 
 
 QUICK = Sizes(times=3, tasks=5_000, latencies=70, appends=12_000, rows=50_000, within_s=15.0)
@@ -70,6 +68,7 @@ async def run(wanted: set[str], sizes: Sizes) -> list[Figure]:
     if wanted & {"T", "L", "D", "M", "fold"}:
         await _whole_way(report)
     await _plan(report)
+    await _rebuild(report)
     return _over_floors(report.figures)
 
 
@@ -108,8 +107,26 @@ async def _whole_way(report: Report) -> None:
             await report.add("D", lambda: whole_way.dependencies(made, times=sizes.times))
             await report.add("T", lambda: whole_way.throughput(made, tasks=sizes.tasks, times=sizes.times))
             await report.add("M", lambda: _now(whole_way.memory(made, "loaded")))
+            if "fold" in report.wanted:
+                await _enough_to_fold(made, sizes)
+                made.end("console")
+            await report.add("fold", lambda: fold.catch_up(made, times=sizes.times))
     except Exception as error:  # noqa: BLE001 - see Report.add
         report.figures.append(Figure(scenario="T", name="T, L, D, M", problem=f"{type(error).__name__}: {error}"))
+
+
+async def _enough_to_fold(made: Fleet, sizes: Sizes) -> None:
+    """A log of three facts a task, should T not have written one."""
+    if (await made.ledger.head("EVENTS")).last_seq < 3 * sizes.tasks:
+        await whole_way.throughput(made, tasks=sizes.tasks, times=1)
+
+
+async def _rebuild(report: Report) -> None:
+    async def measure() -> list[Figure]:
+        async with fleet() as made:
+            return await fold.rebuild(made, facts=1_000_000)
+
+    await report.add("rebuild", measure)
 
 
 async def _plan(report: Report) -> None:

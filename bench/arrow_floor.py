@@ -1,4 +1,4 @@
-"""``python -m bench.arrow_floor FILE ROWS TIMES``: rows per second of bare Arrow batches into a DuckDB file, as JSON."""
+"""``python -m bench.arrow_floor FILE ROWS TIMES``: bare Arrow inserts into a DuckDB file, rows per second as JSON."""
 
 from __future__ import annotations
 

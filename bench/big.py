@@ -46,7 +46,9 @@ async def load(fleet: Fleet, tasks: list[plan.Planned]) -> list[Figure]:
     seconds = time.monotonic() - began
     name = f"load of a plan of {len(tasks):,}"
     resident = ", ".join(f"{who} {mb:.0f} MB" for who, mb in fleet.resident().items())
-    return [Figure(scenario="plan", name=name, unit="s", values=[seconds], better="less", noise=quiet.read(), note=resident)]
+    return [
+        Figure(scenario="plan", name=name, unit="s", values=[seconds], better="less", noise=quiet.read(), note=resident)
+    ]
 
 
 class Bench:

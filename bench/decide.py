@@ -23,12 +23,12 @@ GATE = 12_000
 NAME = "alone"
 
 
-def plan_of(tasks: int) -> list[plan.Planned]:
+def plan_of(tasks: int, prefix: str = "p") -> list[plan.Planned]:
     """Diamonds and chains of 1,000 tasks each, as in scenario D, until there are so many."""
     return [
         plan.Planned(task_id=task_id, spec=TaskSpec(title=TITLE, depends_on=needs))
         for n in range(-(-tasks // 1_000))
-        for task_id, needs in tangled(f"p{n}")
+        for task_id, needs in tangled(f"{prefix}{n}")
     ][:tasks]
 
 

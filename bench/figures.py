@@ -12,8 +12,8 @@ from bench.machine import Noise
 
 
 class Figure(msgspec.Struct, kw_only=True):
-    """One thing measured several times. ``gate`` is what the issue asks for; ``floor`` what the machine gives without us
-    in the same unit; ``problem`` says why there is nothing to show."""
+    """One thing measured several times. ``gate``: what must be reached; ``floor``: what the machine gives without us,
+    in the same unit; ``problem``: why there is nothing to show."""
 
     scenario: str
     name: str

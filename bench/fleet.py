@@ -1,4 +1,4 @@
-"""One installation of real processes in a temporary folder: the server as `up` configures it, core, worker, read models."""
+"""One installation of real processes in a temporary folder: the server as `up` configures it, core, worker, console."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SLOTS = 200
 
 
 class Fleet:
-    """Made by ``fleet``. ``line`` is up when the server is; processes are started one by one as a scenario needs them."""
+    """Made by ``fleet`` with the server running and ``link`` up; the rest is started as a scenario needs it."""
 
     link: Link
     ledger: JetStreamLedger
@@ -102,7 +102,9 @@ class Fleet:
             if at >= events_seq:
                 return now
             if now > deadline or status["positions"]["doing"] == "stopped":
-                raise Failed(f"EVENTS is folded up to {at:,} of {events_seq:,}: {status['positions']['problem'] or 'too slow'}")
+                raise Failed(
+                    f"EVENTS is folded up to {at:,} of {events_seq:,}: {status['positions']['problem'] or 'too slow'}"
+                )
 
     async def until(self, name: str, ready: object, within_s: float = READY_WITHIN_S) -> None:
         """Wait for what shows that the process ``name`` is ready; ``Failed`` when it ends before, or in time."""

