@@ -45,7 +45,10 @@ class NatsServer:
         self._config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
             f'http: "127.0.0.1:{self.monitor_port}"\n'
-            f'jetstream {{ store_dir: "{store or home / "store"}", sync_interval: {sync_interval} }}\n'
+            # Without a limit of its own the server takes one from the disk's free space, too small for our streams on
+            # a small machine; streams only count against it, nothing is set aside.
+            f'jetstream {{ store_dir: "{store or home / "store"}", sync_interval: {sync_interval}, '
+            "max_file_store: 64GB }\n"
             # The suite is on the server's heels: do not make a killed server's clients wait.
             'ping_interval: "2s"\n'
         )

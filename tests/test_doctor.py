@@ -21,8 +21,7 @@ SIZES = Sizes(commands=1 << 20, events=8 << 20, observations=1 << 20, output=1 <
 async def patient(tmp_path):
     """A sound server of our own, streams and all, and the link to it."""
     server = NatsServer(tmp_path / "nats")
-    text = server._config.read_text().replace("sync_interval: always", "sync_interval: always, max_file_store: 64MB")
-    server._config.write_text(text)
+    server._config.write_text(server._config.read_text().replace("64GB", "64MB"))
     server.start()
     link = await connect(server.url, name="test")
     await ensure(link, SIZES)

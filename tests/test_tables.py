@@ -124,7 +124,7 @@ async def test_a_table_whose_last_word_has_expired_is_known_to_be_read_to_its_en
     await beats.put("stays", b"one")
     await beats._write("goes", b"", {"KV-Operation": "PURGE", "Nats-TTL": "1"}, None, 5)
     async with asyncio.timeout(5):
-        while await beats.last("goes") is not None:  # noqa: ASYNC110
+        while await beats.last("goes") is not None:
             await asyncio.sleep(0.1)
     follower = Follower(beats.link, beats.stream, after=0, forgets=True, contiguous=False)
     await follower.ready()
