@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
+from typing import Literal
 
 import uvicorn
 from fastapi import FastAPI
@@ -31,6 +32,8 @@ from projections.projector import Projector
 HOST = "127.0.0.1"
 DRAIN_S = 2  # what a request under way gets when the console is told to stop
 READ_MODEL = "read-model.duckdb"
+
+Lifespan = Literal["on", "off"]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -84,10 +87,10 @@ def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:
 class Server(uvicorn.Server):
     """uvicorn, which would wait for open streams until its time-out: here a signal ends them first."""
 
-    def __init__(self, app: FastAPI, *, on_stop: Callable[[], None], port: int, host: str = HOST) -> None:
+    def __init__(self, app: FastAPI, *, on_stop: Callable[[], None], port: int, lifespan: Lifespan = "on") -> None:
         config = uvicorn.Config(
-            app, host=host, port=port, log_config=None, access_log=False, server_header=False,
-            timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=15, lifespan="on", loop="uvloop", http="httptools",
+            app, host=HOST, port=port, log_config=None, access_log=False, server_header=False,
+            timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=15, lifespan=lifespan, loop="uvloop", http="httptools",
             ws="none",
         )  # fmt: skip
         super().__init__(config)

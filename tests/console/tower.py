@@ -95,6 +95,11 @@ class Tower:
         assert await self.read_model.caught_up(10)
         return self.ledger.logs["EVENTS"].last_seq
 
+    async def order_and_fold(self, command: dict[str, Any]) -> None:
+        """Order as a program does, and wait until the read model shows it."""
+        assert (await self.machine.post("/api/commands", json={"command": command})).status_code == 200
+        await self.folded()
+
     # -- a plan and a worker, played by hand --------------------------------------------------------------------------
 
     async def submit(self, name: str, **spec: Any) -> str:
