@@ -251,12 +251,13 @@ def _release(state: State, worker_id: str, at: int, *, lost: bool) -> list[Relea
         task = state.tasks.get(run.task_id)
         then: After = "cancelled"
         retry_at = 0
-        if task is not None and task.is_open and run.state in ("assigned", "running"):
-            then = retry.resting(retry.after_loss(task.losses + 1, state.rules) if lost else "ready", task.waits)
+        if task is not None and task.is_open:
+            then = retry.after_loss(task.losses + 1, state.rules) if lost else "ready"
+            if run.state == "interrupting" and then != "quarantined":
+                then = "paused"
+            then = retry.resting(then, task.waits)
             if then == "waiting":
                 retry_at = at + retry.backoff_us(task.spec.policy, task.losses + 1, run.run_id)
-        elif task is not None and task.is_open:
-            then = "paused"
         out.append(
             Released(
                 run_id=run.run_id,

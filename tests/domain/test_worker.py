@@ -120,6 +120,17 @@ def test_a_lost_run_that_was_being_interrupted_leaves_its_task_paused():
     assert lost.released[0].then == "paused"
 
 
+def test_a_task_that_took_three_workers_down_is_quarantined_even_while_it_is_interrupted():
+    story = given(register(), submit("fix"))
+    for losses in range(3):
+        if losses:
+            story = story.wait(600).after(register(boot=f"boot-{losses}"), task.Wake(task_id=FIX, after_run=losses))
+        if losses == 2:
+            story = story.after(task.Pause(task_id=FIX))
+        story = story.after(worker.Lose(worker_id="anvil", epoch=story.epoch()))
+    assert story.state_of(FIX) == "quarantined"
+
+
 def test_a_lost_task_waits_longer_after_each_loss():
     story = given(register(), submit("fix", policy=Policy(backoff_s=10.0, jitter=0.0)))
     waits = []
