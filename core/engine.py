@@ -283,8 +283,13 @@ class Engine:
 
     def _suspect(self, ahead_s: float) -> None:
         if self._watch.once("~suspect"):
-            order = self._order(system.SuspectClock(ahead_s=round(ahead_s, 1)), f"~suspect/{self.state.command_seq}")
-            self._suspecting = asyncio.ensure_future(order)
+            self._suspecting = asyncio.ensure_future(self._say_suspected(round(ahead_s, 1)))
+
+    async def _say_suspected(self, ahead_s: float) -> None:
+        try:
+            await self._order(system.SuspectClock(ahead_s=ahead_s), f"~suspect/{self.state.command_seq}")
+        except LedgerError as error:  # the next command that is so far ahead says it again
+            log.info("cannot order that the clock is suspected: %s", error)
 
     async def _order(self, command: Command, order_id: str) -> None:
         await self._ledger.append("COMMANDS", [encode_command(Sent(id=order_id, by="core", command=command))])
