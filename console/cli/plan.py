@@ -36,6 +36,7 @@ class Imported(msgspec.Struct, kw_only=True, omit_defaults=True):
     session: str
     dry_run: bool = False
     plan_id: str = ""
+    circles: list[list[str]] = []
     new: int | None = None
     revised: int | None = None
     unchanged: int | None = None
@@ -131,6 +132,7 @@ async def _import(where: Where, plan: PlanFile, file: Path, told: Imported, wait
         with bar("importing", len(plan.tasks), quiet=where.as_json) as progress:
             sent = await _send(line, plan, told.session, file, progress)
         told.plan_id, told.seq = sent.plan_id, sent.seq
+        told.circles = sent.circles
         told.new, told.revised, told.unchanged = sent.new, sent.revised, sent.unchanged
         if waiting.wait:
             await _until_over(line, plan, waiting.timeout)
@@ -146,6 +148,7 @@ async def _send(line: Line, plan: PlanFile, session: str, file: Path, progress: 
             session_id=session,
             source=f"{plan.report.format} file {file.name}"[:500],
             cycles="block" if plan.report.format == "beads" else "refuse",
+            goal=plan.goal,
             progress=progress,
         )
     except send.NotSent as why:
@@ -183,5 +186,8 @@ def _tell_report(report: Report, told: Imported) -> None:
     if told.new is not None:
         changed = f"{told.new:,} new, {told.revised:,} changed, {told.unchanged:,} as they were"
         out.text(f"imported into session {told.session}: {changed}")
-    elif told.dry_run:
+    if told.circles:
+        many = f"{len(told.circles)} group{'s' if len(told.circles) > 1 else ''} of tasks"
+        out.say(f"{many} wait for each other and stay blocked, such as {', '.join(told.circles[0][:9])}")
+    if told.dry_run:
         out.say("a dry run: nothing was sent")

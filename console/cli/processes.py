@@ -135,7 +135,14 @@ async def _bring_sample(data: Path, nats_url: str) -> None:
     session, plan = plan_json.read(SAMPLE.read_bytes())
     async with connected(Where(data=data, nats=nats_url)) as line:
         sent = await send.send(
-            line.door, line.ledger, line.clock, plan.tasks, session_id=session, source="sample plan", cycles="refuse"
+            line.door,
+            line.ledger,
+            line.clock,
+            plan.tasks,
+            session_id=session,
+            goal=plan.goal,
+            source="sample plan",
+            cycles="refuse",
         )
     if sent.new:
         out.say(f"The sample plan is in: {sent.new} tasks in session {session!r}.")

@@ -67,7 +67,7 @@ def read(data: bytes, *, session: str | None = None) -> tuple[str, PlanFile]:
     report.tasks, report.blocked, report.containers = len(planned), len(blocked), len(containers)
     report.ready = report.startable = len(startable)
     _tell_circles(planned, report)
-    return session_id, PlanFile(planned, report, frozenset(startable), frozenset(blocked))
+    return session_id, PlanFile(planned, report, frozenset(startable), frozenset(blocked), document.goal)
 
 
 def _entries(document: Document, report: Report) -> Iterator[tuple[int, Entry]]:

@@ -56,9 +56,11 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 class PlanFile(msgspec.Struct, frozen=True):
-    """A file that was read. ``blocked`` and ``startable`` name tasks (``session/name``), for who wants to compare."""
+    """A file that was read. ``blocked`` and ``startable`` name tasks (``session/name``), for who wants to compare;
+    ``goal`` is what the session is for, where the file says."""
 
     tasks: list[Planned]
     report: Report
     startable: frozenset[str] = frozenset()
     blocked: frozenset[str] = frozenset()
+    goal: str = ""

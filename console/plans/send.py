@@ -58,13 +58,17 @@ async def send(
     session_id: str,
     source: str,
     cycles: Literal["refuse", "block"],
+    goal: str = "",
     progress: Progress | None = None,
 ) -> Sent:
-    """Bring the tasks into force in the session, which is opened when it is missing; ``NotSent`` when refused."""
+    """Bring the tasks into force in the session, which is opened (for ``goal``) when it is missing.
+
+    ``NotSent`` when anything of it is refused.
+    """
     _check(session_id)
     sending = _Sending(door, clock)
     if session_id != DEFAULT_SESSION:
-        await sending.order(session.Open(session_id=session_id), "open", allow="already_so")
+        await sending.order(session.Open(session_id=session_id, goal=goal), "open", allow="already_so")
     plan_id = await sending.begin(plan_id_of(tasks, session_id), session_id, source, cycles)
     sent = 0
     try:
