@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from core.domain.run import Finish
@@ -18,7 +19,7 @@ from workers.within import within
 log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 5.0  # after an order to end, everything of the run is gone by then
-MAX_FILES = 500
+MAX_FILES, MAX_FILES_SIZE = 500, 20_000  # names, and characters of all of them: every report carries them
 
 Verdict = Literal["cancelled", "interrupted", "timeout", "abandoned"]
 
@@ -44,6 +45,7 @@ class Attempt:
         self._output = output
         self._redact = redact
         self._files: dict[str, None] = {}
+        self._files_size = 0
         self._n = 0
         self._working = asyncio.ensure_future(self._work())
         self._endings: set[asyncio.Future[None]] = set()
@@ -113,22 +115,26 @@ class Attempt:
         self._output.close()
 
     async def _bring_down(self, *, gently: bool) -> None:
-        adapter = self._adapter
-        try:
-            await within(self._clock, STOP_WITHIN_S / 2, adapter.interrupt() if gently else adapter.stop())
-            await within(self._clock, STOP_WITHIN_S / 2, asyncio.shield(self._working))
-        except TimeoutError:
-            await adapter.stop()
-            self._working.cancel()
-            log.warning("agent did not end by itself run_id=%s agent_id=%s", self.job.run_id, self.job.agent_id)
+        """Ask, then stop, then drop it: one after another, each for its share of ``STOP_WITHIN_S``."""
+        ways = (self._adapter.interrupt, self._adapter.stop) if gently else (self._adapter.stop,)
+        for way in ways:
+            try:
+                await within(self._clock, 0.9 * STOP_WITHIN_S / len(ways), self._ends_by(way))
+                return
+            except TimeoutError:
+                log.warning("agent does not end run_id=%s agent_id=%s", self.job.run_id, self.job.agent_id)
+        self._working.cancel()
+
+    async def _ends_by(self, way: Callable[[], Awaitable[None]]) -> None:
+        await way()
+        await asyncio.shield(self._working)
 
     def _note(self, seen: Seen) -> None:
         if seen.usage is not None and seen.usage != self.usage:
             self.usage = seen.usage
             self.changed = True
-        if seen.kind == "file" and seen.name not in self._files and len(self._files) < MAX_FILES:
-            self._files[cut(seen.name, 900)] = None
-            self.changed = True
+        if seen.kind == "file":
+            self._touched(cut(self._redact.text(seen.name), 900))
         if seen.kind == "step":
             self.step = cut(self._redact.text(seen.says or seen.name), 490)
             self.changed = True
@@ -150,4 +156,8 @@ class Attempt:
         )
         self._seen.put(encode_observation(observation))
 
-
+    def _touched(self, file: str) -> None:
+        if file not in self._files and len(self._files) < MAX_FILES and self._files_size + len(file) <= MAX_FILES_SIZE:
+            self._files[file] = None
+            self._files_size += len(file)
+            self.changed = True

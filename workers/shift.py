@@ -10,12 +10,14 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any, Literal
 
+import msgspec
+
 from core.clock import Clock
 from core.domain import run, worker
 from core.domain.words import token
 from core.door import Door
 from core.envelope import decode_fact
-from core.ledger import Ledger, LedgerError
+from core.ledger import Ledger, LedgerError, TooLarge
 from workers.adapters import adapter_for
 from workers.adapters.adapter import Ended, Job, Means
 from workers.attempt import Attempt
@@ -230,6 +232,10 @@ class Shift:
         name = type(report).__name__.lower()
         try:
             stored = self._door.put(report, command_id=f"~{name}/{report.run_id}")
+        except TooLarge as error:
+            log.warning("report cut down to its bones run_id=%s: %s", report.run_id, error)
+            if isinstance(report, run.Finish) and report != bare(report):
+                self._report(bare(report))
         except LedgerError as error:
             self._say_again(report, error)
         else:
@@ -292,3 +298,8 @@ class Shift:
     async def _watch_lease(self) -> None:
         await self._lease.ended()
         self._end("lease", "no beat was acknowledged in time; all it ran is killed")
+
+
+def bare(report: run.Finish) -> run.Finish:
+    """The same report without what may make it too large: how a run ended must reach the core."""
+    return msgspec.structs.replace(report, summary="", error=report.error[:200], checks=[], files=[])

@@ -9,7 +9,9 @@ import pytest
 from core.domain import run, task, worker
 from core.domain.words import Policy
 from tests.workers.plant import Plant, run_ids
+from workers.journal import Journal
 from workers.pools import Pool
+from workers.process import Processes
 from workers.worker import NotWanted
 
 NOOP = Pool(adapter="noop", count=2)
@@ -57,6 +59,8 @@ async def test_what_a_run_used_and_touched_is_a_fact(plant: Plant):
     assert fact.usage.cost_uusd
     assert fact.files == ["core/door.py"]
     assert fact.checks
+    numbers = [each.n for each in plant.seen("default/t1~1")]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 async def test_a_directed_failure_is_retried_and_then_goes_well(plant: Plant):
@@ -115,6 +119,17 @@ async def test_a_paused_task_is_interrupted_and_taken_up_again_without_using_an_
     await plant.until(lambda: plant.state(held) == "done")
 
 
+async def test_a_report_that_is_too_large_is_cut_down_to_how_the_run_ended(plant: Plant):
+    hired = plant.hire(Pool(adapter="tape"))
+    await plant.until(lambda: hired.shift)
+    control = "\x01" * 100_000  # six bytes each, once encoded
+    report = run.Finish(run_id="default/x~1", worker_id="w1", epoch=1, result="failed", summary=control, files=["a"])
+    hired.shift._report(report)
+    await plant.settle()
+    assert plant.reports("default/x~1") == ["finish"]
+    assert b'"result":"failed"' in plant.ledger.logs["COMMANDS"].messages[-1].data
+
+
 async def test_an_order_for_a_run_it_does_not_have_is_answered_all_the_same(plant: Plant):
     hired = plant.hire(NOOP)
     await plant.until(lambda: hired.shift)
@@ -151,12 +166,15 @@ async def test_a_worker_told_to_stop_interrupts_what_is_not_done_in_time_and_lea
 
 async def test_a_worker_whose_beats_are_not_acknowledged_kills_its_runs_before_the_core_calls_it_lost(plant: Plant):
     hired = plant.hire(SIM)
-    await plant.submit("t1", prompt="sim: seconds=60")
+    await plant.submit("t1", prompt="sim: seconds=60 tools=200")
     await plant.until(lambda: plant.facts(run.Started))
+    await plant.pass_(9)
     plant.heart.reached = False
     await plant.until(lambda: hired.shift is None, within_s=6)
     assert not plant.facts(worker.Lost)
+    seen = len(plant.seen("default/t1~1"))
     await plant.until(lambda: plant.facts(worker.Lost), within_s=8)
+    assert len(plant.seen("default/t1~1")) == seen, "it works on though its lease has ended"
 
 
 async def test_W3_a_worker_that_lost_its_lease_registers_anew_and_its_run_goes_on_elsewhere_once(plant: Plant):
@@ -220,3 +238,14 @@ async def test_started_again_under_its_name_within_the_ttl_it_neither_repeats_no
     assert sorted(fact.task_id for fact in plant.facts(run.Succeeded)) == sorted(done)
     [_, again] = plant.registered()
     assert {each.run_id for each in again.released} == {"default/t0~1", "default/t1~1"}
+
+
+async def test_leftovers_are_gone_before_the_worker_is_registered(works: Plant):
+    journal = Journal(works.folder / "w1" / "journal")
+    left = Processes(journal, works.clock)
+    left.boot_id = "an-earlier-life"
+    tree = await left.start("default/old~1", ["/bin/sleep", "600"], folder=works.folder, time_limit_s=600)
+    journal.close()
+    works.hire(NOOP)
+    await works.until(works.registered)
+    assert tree.over.done()
