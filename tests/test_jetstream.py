@@ -78,7 +78,7 @@ async def write_chain(ledger: JetStreamLedger, count: int, acknowledged: dict[in
 
 
 async def test_l1_l2_a_server_killed_three_times_under_load_loses_and_doubles_nothing(own_server):
-    count = 6000
+    count = 3000
     acknowledged: dict[int, int] = {}
     seen: list[tuple[int, int]] = []
     async with opened(own_server) as ledger:
