@@ -110,7 +110,8 @@ def build() -> App:
     )
     processes, nouns = Group.create_ordered("The instance"), Group.create_ordered("Nouns")
     for name, where, says in COMMANDS:
-        app.command(where, name=name, help=says, group=processes)
+        own_help: dict[str, list[str]] = {"help_flags": []} if name in ("core", "console") else {}  # the program has its own
+        app.command(where, name=name, help=says, group=processes, **own_help)
     for noun, says, verbs in NOUNS:
         sub = App(name=noun, help=says, group=nouns)
         for name, where, help_line in verbs:
