@@ -53,10 +53,11 @@ order by l.lane
 
 -- The rule's own view: paused, limit, runs under way.
 -- query rule
-select l.lane, coalesce(l.paused, false) as paused, nullif(l.concurrency, -1) as concurrency,
-    (select count(*) from runs r
-     where r.lane = l.lane and r.ended_at = 0 and r.from_seq <= $seq and r.to_seq > $seq) as running
-from lanes l where l.from_seq <= $seq and l.to_seq > $seq
+select lane, coalesce(paused, false) as paused, nullif(concurrency, -1) as concurrency, coalesce(r.n, 0) as running
+from lanes
+left join (select lane, count(*) as n from runs
+           where ended_at = 0 and from_seq <= $seq and to_seq > $seq group by lane) r using (lane)
+where from_seq <= $seq and to_seq > $seq
 
 -- query queue
 with containers as (

@@ -65,6 +65,7 @@ class Model:
         schema, marks = await self.store.query(_read_state)
         if schema == self.schema:
             self.marks |= {mark.stream: mark for mark in marks}
+            self._tell_store()
             return False
         if schema:
             log.info("the read model's SQL changed (%s to %s): it is folded anew from the log", schema, self.schema)
@@ -73,7 +74,9 @@ class Model:
 
     async def clear(self) -> None:
         """Drop everything and make empty tables."""
+        self.store.known.forget()
         await self.store.write(_make_tables, self.store.sql, self.schema)
+        self.store.known.forget()  # what was asked meanwhile
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
 
     async def born(self, stream: Stream, created: int) -> None:
@@ -122,6 +125,7 @@ class Model:
         )  # fmt: skip
         touched = await self.store.write(_fold, self.store.sql, ready, mark.seq, after)
         self.marks[ready.stream] = after
+        self._tell_store()
         return self._changed(touched)
 
     async def take(self, stream: Stream, batch: Sequence[Stored]) -> Changed | None:
@@ -134,6 +138,12 @@ class Model:
         if ready.problem is not None:
             raise ready.problem
         return changed
+
+    def _tell_store(self) -> None:
+        marks = self.marks
+        self.store.known.fold(
+            seq=marks["EVENTS"].seq, observations_seq=marks["OBSERVATIONS"].seq, commands_seq=marks["COMMANDS"].seq
+        )
 
     def _changed(self, touched: Touched) -> Changed:
         # what came of a command stands in moments

@@ -44,7 +44,7 @@ where from_seq <= $seq and to_seq > $seq order by state desc, opened_at, session
 select session_id, state, count(*) as n from tasks where from_seq <= $seq and to_seq > $seq group by all
 
 -- query plans
-select plan_id, session_id, state, since as "at", source, because, created as "new", revised, ready, cycles,
-    (select count(*) from planned s
-     where s.plan_id = p.plan_id and s.seq <= $seq and s.seq > p.born) as staged
-from plans p where from_seq <= $seq and to_seq > $seq order by since desc, plan_id
+select p.plan_id, session_id, state, since as "at", source, because, created as "new", revised, ready, cycles,
+    count(s.seq) as staged
+from plans p left join planned s on s.plan_id = p.plan_id and s.seq <= $seq and s.seq > p.born
+where from_seq <= $seq and to_seq > $seq group by all order by since desc, p.plan_id

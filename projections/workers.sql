@@ -21,10 +21,12 @@ select seq, worker_id, 'lost' as state, 'no beat was seen for a whole TTL' as be
 from facts
 
 -- query page
-select w.worker_id, w.state, w.epoch, w.since, w.boot_id, w.host, w.pid, w.version, w.because, w.last_beat, w.released,
-    (select count(*) from agents a
-     where a.worker_id = w.worker_id and a.present and a.from_seq <= $seq and a.to_seq > $seq) as agents,
-    (select count(*) from runs r
-     where r.worker_id = w.worker_id and r.ended_at = 0 and r.from_seq <= $seq and r.to_seq > $seq) as busy
-from workers w where w.from_seq <= $seq and w.to_seq > $seq
-order by length(w.worker_id), w.worker_id
+select worker_id, state, epoch, since, boot_id, host, pid, version, because, last_beat, released,
+    coalesce(a.n, 0) as agents, coalesce(r.n, 0) as busy
+from workers w
+left join (select worker_id, count(*) as n from agents
+           where present and from_seq <= $seq and to_seq > $seq group by worker_id) a using (worker_id)
+left join (select worker_id, count(*) as n from runs
+           where ended_at = 0 and from_seq <= $seq and to_seq > $seq group by worker_id) r using (worker_id)
+where from_seq <= $seq and to_seq > $seq
+order by length(worker_id), worker_id
