@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from core.clock import SystemClock
 from core.ledger import LedgerError
+from projections.projector import Projector
 from tests.journey import checker
 from tests.journey.fleet import Fleet
 
@@ -67,3 +69,30 @@ async def test_C1_ten_kills_in_a_row_lose_and_double_nothing(fleet: Fleet, victi
         await asyncio.wait_for(submitting, 90)
     await fleet.done(TASKS, within_s=120)
     await checker.check(fleet.ledger)
+
+
+async def read_model(fleet: Fleet, path: Path | None) -> dict[str, str]:
+    """The digest of a read model brought up to the end of the log."""
+    async with Projector(fleet.ledger, path, SystemClock()) as projector:
+        assert await projector.caught_up(30)
+        return await projector.digest()
+
+
+async def test_R2_a_killed_console_s_read_model_equals_one_built_anew(fleet: Fleet) -> None:
+    fleet.run("console")
+    await asyncio.sleep(3)
+    for turn in range(3):
+        submitting = asyncio.ensure_future(submit_some(fleet, turn))
+        await asyncio.sleep(0.6)
+        await kill_and_bring_back(fleet, "console")
+        await asyncio.wait_for(submitting, 60)
+    await fleet.done(3 * TASKS // 4, within_s=60)
+    fleet.kill("console")
+    kept = await read_model(fleet, fleet.home / "data" / "read-model.duckdb")
+    assert kept == await read_model(fleet, None)
+
+
+async def submit_some(fleet: Fleet, turn: int) -> None:
+    for number in range(TASKS // 4):
+        await fleet.submit(f"turn-{turn}-{number}")
+        await asyncio.sleep(0.01)
