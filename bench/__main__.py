@@ -16,13 +16,13 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from bench import big, decide, floor, fold, whole_way
+from bench import agents, big, decide, floor, fold, starting, whole_way
 from bench.figures import Figure, table
 from bench.fleet import Fleet, fleet
 from bench.machine import describe
 
-SCENARIOS = ("floor", "core", "L", "D", "T", "M", "fold", "plan", "rebuild")
-SLOW = ("plan", "rebuild")  # not among --quick
+SCENARIOS = ("floor", "core", "L", "D", "T", "M", "fold", "plan", "browser", "agents", "start", "lost", "rebuild")
+SLOW = ("plan", "browser", "agents", "lost", "rebuild")  # not among --quick
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +35,10 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     appends: int = 40_000
     rows: int = 200_000
     within_s: float = 180.0
+    quick: bool = False
 
 
-QUICK = Sizes(times=3, tasks=5_000, latencies=70, appends=12_000, rows=50_000, within_s=15.0)
+QUICK = Sizes(times=3, tasks=5_000, latencies=70, appends=12_000, rows=50_000, within_s=15.0, quick=True)
 
 
 class Report:
@@ -68,6 +69,8 @@ async def run(wanted: set[str], sizes: Sizes) -> list[Figure]:
     if wanted & {"T", "L", "D", "M", "fold"}:
         await _whole_way(report)
     await _plan(report)
+    await _fleet_at_work(report)
+    await report.add("start", lambda: starting.up(times=1 if sizes.quick else 3))
     await _rebuild(report)
     return _over_floors(report.figures)
 
@@ -113,6 +116,31 @@ async def _whole_way(report: Report) -> None:
             await report.add("fold", lambda: fold.catch_up(made, times=sizes.times))
     except Exception as error:  # noqa: BLE001 - see Report.add
         report.figures.append(Figure(scenario="T", name="T, L, D, M", problem=f"{type(error).__name__}: {error}"))
+
+
+async def _fleet_at_work(report: Report) -> None:
+    async def browser() -> list[Figure]:
+        async with fleet() as made:
+            await made.start_core()
+            await made.start_console()
+            await made.start_worker("sim:100")
+            return await agents.browser(made, agents=100, pages=5, seconds=20)
+
+    async def thousand() -> list[Figure]:
+        async with fleet() as made:
+            await made.start_core()
+            await made.start_console()
+            await made.start_worker("sim:1000")
+            return await agents.steady(made, agents=1_000, seconds=30)
+
+    async def lost() -> list[Figure]:
+        async with fleet() as made:
+            await made.start_core()
+            return await agents.lost(made, times=5)
+
+    await report.add("browser", browser)
+    await report.add("agents", thousand)
+    await report.add("lost", lost)
 
 
 async def _enough_to_fold(made: Fleet, sizes: Sizes) -> None:

@@ -33,6 +33,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": str(root), **(environ or {})},
+                start_new_session=True,  # as `up` does it: the kernel's scheduler weighs sessions
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads have been started here
             )
 

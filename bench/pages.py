@@ -1,0 +1,84 @@
+"""An open page without a browser: it hears the live stream and fetches what it is told of."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+import time
+from bisect import bisect_left
+from contextlib import suppress
+
+import httpx2
+
+_STREAM = re.compile(r'hx-sse:connect="([^"]+)"')
+_PANEL = re.compile(r'hx-get="([^"]+)" hx-trigger="(\w+) from:#live')
+
+
+class OpenPage:
+    """``told`` and ``drawn``: (wall microseconds, EVENTS sequence) of each message, and of each panel that came."""
+
+    def __init__(self, client: httpx2.AsyncClient, path: str = "/") -> None:
+        self.told: list[tuple[int, int]] = []
+        self.drawn: list[tuple[int, int]] = []
+        self._client, self._path = client, path
+        self._at = 0
+        self._bells: dict[str, asyncio.Event] = {}
+
+    async def live(self) -> None:
+        """Stay open until cancelled."""
+        text = (await self._client.get(self._path)).raise_for_status().text
+        stream = _STREAM.search(text)
+        if stream is None:
+            raise ValueError(f"{self._path} has no live stream")
+        sources = {name: html.unescape(source) for source, name in _PANEL.findall(text)}
+        self._bells = {name: asyncio.Event() for name in sources}
+        fetching = [asyncio.ensure_future(self._keep(name, source)) for name, source in sources.items()]
+        try:
+            async with self._client.stream("GET", html.unescape(stream[1]), timeout=None) as answer:
+                await self._hear(answer)
+        finally:
+            for each in fetching:
+                each.cancel()
+            await asyncio.gather(*fetching, return_exceptions=True)
+
+    async def _hear(self, answer: httpx2.Response) -> None:
+        name = ""
+        async for line in answer.aiter_lines():
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name = value
+            elif field == "id":
+                self._at = int(value.partition(".")[0])
+                self.told.append((now_us(), self._at))
+                with suppress(KeyError):
+                    self._bells[name].set()
+
+    async def _keep(self, name: str, source: str) -> None:
+        """Fetch one panel whenever it is told of, not twice at once."""
+        tag = ""
+        while True:
+            await self._bells[name].wait()
+            self._bells[name].clear()
+            at = self._at
+            answer = await self._client.get(source, headers={"hx-ptag": tag} if tag else {})
+            tag = answer.headers.get("HX-PTag", "")
+            self.drawn.append((now_us(), at))
+
+
+def delays_ms(facts: list[tuple[int, int]], seen: list[tuple[int, int]]) -> list[float]:
+    """For each fact (sequence, wall microseconds) how long until the first of ``seen`` that is not before it."""
+    highest, ends = 0, []
+    for at, seq in seen:
+        highest = max(highest, seq)
+        ends.append((highest, at))
+    found = []
+    for seq, at in facts:
+        place = bisect_left(ends, (seq, 0))
+        if place < len(ends):
+            found.append((ends[place][1] - at) / 1e3)
+    return found
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
