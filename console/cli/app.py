@@ -110,7 +110,7 @@ def build() -> App:
     )
     processes, nouns = Group.create_ordered("The instance"), Group.create_ordered("Nouns")
     for name, where, says in COMMANDS:
-        own_help: dict[str, list[str]] = {"help_flags": []} if name in ("core", "console") else {}  # the program has its own
+        own_help: dict[str, list[str]] = {"help_flags": []} if name in ("core", "console") else {}  # theirs
         app.command(where, name=name, help=says, group=processes, **own_help)
     for noun, says, verbs in NOUNS:
         sub = App(name=noun, help=says, group=nouns)

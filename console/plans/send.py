@@ -6,6 +6,7 @@ known already, so nothing changes; an import that was cut off is dropped and beg
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
@@ -24,6 +25,7 @@ from core.ids import new_id
 from core.ledger import Ledger
 
 MOST_BYTES = 200 << 10  # of the tasks in one plan.add; a command may hold 256 KiB
+UNDER_WAY = 6  # plan.adds at a time
 WAIT_S = 15.0  # for one order's outcome: a full plan.add takes the core some tens of milliseconds
 
 Progress = Callable[[int, int], None]  # tasks sent, tasks in all
@@ -70,13 +72,8 @@ async def send(
     if session_id != DEFAULT_SESSION:
         await sending.order(session.Open(session_id=session_id, goal=goal), "open", allow="already_so")
     plan_id = await sending.begin(plan_id_of(tasks, session_id), session_id, source, cycles)
-    sent = 0
     try:
-        for number, chunk in enumerate(chunks(tasks)):
-            await sending.order(plan.Add(plan_id=plan_id, tasks=chunk), f"add/{number}", allow="already_so")
-            sent += len(chunk)
-            if progress is not None:
-                progress(sent, len(tasks))
+        await sending.add_all(plan_id, tasks, progress)
     except NotSent as why:
         if not why.unanswered:
             await sending.order(plan.Drop(plan_id=plan_id, reason=str(why)[:500]), "drop")
@@ -121,6 +118,27 @@ class _Sending:
             plan_id = f"{plan_id}-{self._name}"
         await self.order(msgspec.structs.replace(order, plan_id=plan_id), "begin-again")
         return plan_id
+
+    async def add_all(self, plan_id: str, tasks: Sequence[Planned], progress: Progress | None) -> None:
+        """Every chunk of the plan, a few under way at a time: their order does not matter before the seal."""
+        room = asyncio.Semaphore(UNDER_WAY)
+        sent = 0
+
+        async def add(number: int, chunk: list[Planned]) -> None:
+            nonlocal sent
+            async with room:
+                await self.order(plan.Add(plan_id=plan_id, tasks=chunk), f"add/{number}", allow="already_so")
+            sent += len(chunk)
+            if progress is not None:
+                progress(sent, len(tasks))
+
+        adding = [asyncio.create_task(add(number, chunk)) for number, chunk in enumerate(chunks(tasks))]
+        try:
+            await asyncio.gather(*adding)
+        finally:
+            for each in adding:
+                each.cancel()
+            await asyncio.gather(*adding, return_exceptions=True)
 
     async def order(self, command: Command, step: str, *, allow: str = "") -> Answer:
         command_id = f"~import/{self._name}/{step}"
