@@ -131,6 +131,14 @@ async def order(request: Request) -> Response:
             return refuse(request, 409, answer.reason, outcome=answer.outcome, command_seq=answer.command_seq)
 
 
+@routes.post("/api/read-model/rebuild", **openapi.gives(rows.Positions))
+async def rebuild(request: Request) -> Response:
+    """Drop the read model and fold the log anew; ``/api/status`` shows how far it is."""
+    read_model = desk_of(request).read_model
+    await read_model.rebuild()
+    return json(read_model.positions(), 202)
+
+
 async def body(request: Request, kind: type[Any]) -> Any:
     """The JSON body as ``kind``, or a decode error. Only JSON: a form of another site cannot send that unasked."""
     content = request.headers.get("content-type", "").partition(";")[0].strip().lower()

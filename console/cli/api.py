@@ -40,6 +40,16 @@ def get(where: Where, path: str, **asked: Any) -> Any:
     raise _refusal(status, body, url)
 
 
+def post(where: Where, path: str) -> Any:
+    """Have the console do something that is no command: nothing about it goes into the log."""
+    settings = where.settings()
+    url = console_url(settings)
+    status, body, _ = _exchange(url, f"/api{path}", login.api_token(settings.data), method="POST")
+    if 200 <= status < 300:
+        return msgspec.json.decode(body)
+    raise _refusal(status, body, url)
+
+
 def rows(where: Where, path: str, *, states: Sequence[str] = (), limit: int = 0, **asked: Any) -> dict[str, Any]:
     """A list that the console gives whole, cut here: ``{"rows": […], "total": all that fit}``. ``limit`` 0: all."""
     found = [row for row in get(where, path, **asked) if not states or row["state"] in states]
@@ -83,13 +93,13 @@ def _folded(url: str, token: str) -> int:
     return int(msgspec.json.decode(body)["positions"]["events"]["seq"]) if status == 200 else 0
 
 
-def _exchange(url: str, path: str, token: str = "") -> tuple[int, bytes, int]:
+def _exchange(url: str, path: str, token: str = "", *, method: str = "GET") -> tuple[int, bytes, int]:
     """Status, body, and the EVENTS sequence at which the answer was true (0: it does not say)."""
     where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "127.0.0.1", where.port, timeout=TIMEOUT_S)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
-        connection.request("GET", path, headers=headers)
+        connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         at = answer.getheader("Switchtower-At") or "0"
         return answer.status, answer.read(), int(at.partition(".")[0])

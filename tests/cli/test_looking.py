@@ -16,6 +16,15 @@ from core.settings import Credentials
 from tests.cli.command_line import ROOT, Instance, environment, switchtower, until
 
 
+@pytest.fixture
+def there(instance: Instance, tmp_path: Path) -> tuple[object, ...]:
+    """The same instance from another data folder, which knows its server and its users but no console."""
+    users = tmp_path / "nats-users.json"
+    users.write_bytes((instance.data / "nats-users.json").read_bytes())
+    users.chmod(0o600)
+    return ("--data", tmp_path, "--nats", instance.address["nats_url"])
+
+
 def test_the_last_facts_are_one_document(instance: Instance, session: str):
     found = instance.json("events", "tail", "--limit", "3")
     assert [event["seq"] for event in found["events"]] == list(range(found["last_seq"] - 2, found["last_seq"] + 1))
@@ -80,11 +89,8 @@ def test_the_doctor_finds_a_healthy_instance_healthy(instance: Instance):
     assert set(found.values()) <= {"ok", "warning"}
 
 
-def test_the_doctor_never_says_ok_of_what_it_cannot_see(instance: Instance, tmp_path: Path):
-    users = tmp_path / "nats-users.json"
-    users.write_bytes((instance.data / "nats-users.json").read_bytes())
-    users.chmod(0o600)
-    said = switchtower("doctor", "--json", "--data", tmp_path, "--nats", instance.address["nats_url"])
+def test_the_doctor_never_says_ok_of_what_it_cannot_see(there: tuple[object, ...]):
+    said = switchtower("doctor", "--json", *there)
     found = {each["name"]: each["verdict"] for each in said.document["findings"]}
     assert (found["sync"], found["clock"]) == ("unknown", "unknown")
 
@@ -97,10 +103,21 @@ def test_replay_finds_events_to_be_what_commands_make_of_them(instance: Instance
     assert found["read_models"]["found_in"] == "the console"
 
 
-def test_rebuilding_while_the_console_has_the_file_is_refused(instance: Instance):
-    said = instance("projections", "rebuild")
-    assert said.code == 4
-    assert "Stop the console first" in said.err
+def test_the_running_console_folds_its_read_models_anew(instance: Instance, session: str):
+    found = instance.json("projections", "rebuild")
+    assert found["folded_by"] == "the console"
+    assert found["sequences"]["EVENTS"] > 0
+    assert instance.json("task", "show", f"{session}/first")["row"]["state"] == "ready"
+    assert instance.json("replay", "verify")["read_models"]["equal"] is True
+
+
+def test_without_a_console_the_file_is_folded_and_checked(instance: Instance, there: tuple[object, ...]):
+    assert switchtower("replay", "verify", "--json", *there).document["read_models"] is None
+    found = switchtower("projections", "rebuild", "--json", *there).document
+    assert found["folded_by"] == "this command"
+    checked = switchtower("replay", "verify", "--json", *there).document["read_models"]
+    assert (checked["equal"], checked["found_in"].endswith("read-model.duckdb")) == (True, True)
+    assert checked["tables"] == len(found["digests"])
 
 
 def test_a_login_link_works_once(instance: Instance):
@@ -142,12 +159,7 @@ def test_with_json_an_error_is_one_document_too(nowhere: Path):
     assert said.document["exit_code"] == said.code == 5
 
 
-def test_orders_go_in_with_the_console_down_and_lists_say_so(instance: Instance, tmp_path: Path, session: str):
-    """Another data folder that knows the server and its users, but no console."""
-    users = tmp_path / "nats-users.json"
-    users.write_bytes((instance.data / "nats-users.json").read_bytes())
-    users.chmod(0o600)
-    there = ("--data", tmp_path, "--nats", instance.address["nats_url"])
+def test_orders_go_in_with_the_console_down_and_lists_say_so(there: tuple[object, ...], session: str):
     assert switchtower("task", "pause", f"{session}/first", *there).code == 0
     assert switchtower("events", "tail", *there).code == 0
     assert switchtower("replay", "verify", "--json", *there).code == 0
