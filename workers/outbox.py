@@ -21,13 +21,16 @@ MESSAGE_ID = "Nats-Msg-Id"
 class Outbox:
     """Takes messages at once and appends what collected while the append before was under way.
 
-    Unlike a report, what is only looked at may be lost: beyond ``KEEP_BYTES`` the oldest are dropped and counted. An
+    Unlike a report, what is only looked at may be lost: beyond ``keep_bytes`` the oldest are dropped and counted. An
     append whose answer was lost is made again. In OBSERVATIONS a message id on a batch's first message keeps it from
     being stored twice; in OUTPUT, which is not fsynced and takes no atomic batches, a chunk's offset shows it.
     """
 
-    def __init__(self, ledger: Ledger, stream: Stream, clock: Clock, *, name: str) -> None:
+    def __init__(
+        self, ledger: Ledger, stream: Stream, clock: Clock, *, name: str, keep_bytes: int = KEEP_BYTES
+    ) -> None:
         self._ledger, self._stream, self._clock, self._name = ledger, stream, clock, name
+        self._keep_bytes = keep_bytes
         self._atomic = stream != "OUTPUT"
         self._waiting: deque[Message] = deque()
         self._bytes = 0
@@ -42,7 +45,7 @@ class Outbox:
         """Say it, some time soon."""
         self._waiting.append(message)
         self._bytes += len(message.data)
-        while self._bytes > KEEP_BYTES:
+        while self._bytes > self._keep_bytes:
             self._bytes -= len(self._waiting.popleft().data)
             self.dropped += 1
         self._empty.clear()

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 TRY_AGAIN_S = 0.5  # between two tries to register
 SAY_SO_EVERY_S = 10.0
-FLUSH_WITHIN_S = 2.0
+FLUSH_WITHIN_S = 1.5
 STOP_WITHIN_S = 3.0  # for interrupting all that runs, when asked to stop
 
 
@@ -162,9 +162,11 @@ class Worker:
 
     async def _close(self, epoch: int, why: End) -> None:
         """What was said is stored before anything else; whoever drained says good-bye and is done."""
-        for saying in (self._door.flush(), self._sights.emptied(), self._output.emptied()):
-            with suppress(TimeoutError, LedgerError):
-                await within(self._clock, FLUSH_WITHIN_S, saying)
+        saying = asyncio.gather(self._door.flush(), self._sights.emptied(), self._output.emptied())
+        try:
+            await within(self._clock, FLUSH_WITHIN_S, saying)
+        except TimeoutError:
+            log.warning("not all was stored observations=%d output=%d", len(self._sights), len(self._output))
         if why == "drained" or self._stop.done():
             self.stop(drain_s=0)
             leave = worker.Leave(worker_id=self.worker_id, epoch=epoch)

@@ -71,7 +71,7 @@ class Shell:
         if exit_.why == "limit":
             says = f"not done within its time limit of {self._job.policy.time_limit_s:g} s; its processes were killed"
             return Ended(result="failed", error_class="timeout", error=says)
-        if self._told or exit_.why in ("told", "orphaned", "lease"):
+        if exit_.why in ("told", "orphaned", "lease"):
             return Ended(result="interrupted", exit_code=exit_.code if exit_.code >= 0 else None)
         if exit_.why == "keeper":
             return Ended(result="failed", error_class="crash", error="its keeper was killed, and it with it")
