@@ -12,6 +12,7 @@ from core.domain.state import State
 
 INSIST_S = 2.0  # after which what is still due is ordered again
 MOST_REMEMBERED = 10_000
+STOPPED_S = 1.0  # a gap between two looks that means that we stood still, and heard nothing
 
 
 class Beats(Protocol):
@@ -34,7 +35,7 @@ class Watch:
         self._clock, self._beats, self._order, self._beat_ttl_s = clock, beats, order, beat_ttl_s
         self._ordered: dict[str, float] = {}
         self._present_since: dict[tuple[str, int], float] = {}
-        self._heard_since = 0.0
+        self._heard_since = self._looked_at = 0.0
 
     def start_anew(self) -> None:
         """We lead from now on: everyone has a whole TTL to be heard of."""
@@ -57,11 +58,16 @@ class Watch:
         return True
 
     async def look(self, state: State) -> None:
-        """Order all that is due."""
-        if not state.clock_suspected:
-            await self._wake_tasks(state)
-        if self._beats is not None:
-            await self._lose_workers(state, self._beats)
+        """Order all that is due. After a gap (stopped, swapped out, asleep) beats that came meanwhile are unread."""
+        if self._clock.monotonic() - self._looked_at > STOPPED_S:
+            self.forgive()
+        try:
+            if not state.clock_suspected:
+                await self._wake_tasks(state)
+            if self._beats is not None:
+                await self._lose_workers(state, self._beats)
+        finally:
+            self._looked_at = self._clock.monotonic()
 
     async def _wake_tasks(self, state: State) -> None:
         now = self._clock.now_us()
