@@ -7,17 +7,14 @@ import logging
 from asyncio import Future
 from collections import deque
 from contextlib import aclosing
-from functools import partial
 from typing import Any, Literal
 
-import msgspec
-
 from core.clock import Clock
-from core.domain import run, worker
+from core.domain import worker
 from core.domain.words import token
 from core.door import Door
 from core.envelope import decode_fact
-from core.ledger import Ledger, LedgerError, TooLarge
+from core.ledger import Ledger
 from workers.adapters import adapter_for
 from workers.adapters.adapter import Ended, Job, Means
 from workers.attempt import Attempt
@@ -27,6 +24,7 @@ from workers.outbox import Outbox
 from workers.output import OutputLog
 from workers.pools import Pool
 from workers.process import Processes
+from workers.reports import Reports
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +33,8 @@ SHORT_S = 0.05  # a run over before this is reported by its finish alone
 PROGRESS_EVERY_S = 1.0  # for one run; all runs of a worker together report PROGRESS_RATE times a second at most
 PROGRESS_RATE = 200
 LATE_S = 1.0  # the keeper enforces a time limit; what has none is stopped so much later
-SAY_AGAIN_S = 1.0
 
 End = Literal["drained", "lease", "fenced"]
-Result = Literal["succeeded", "failed", "interrupted", "cancelled"]
 
 
 class Shift:
@@ -63,7 +59,8 @@ class Shift:
         self.worker_id, self.epoch = worker_id, epoch
         self.over: Future[End] = asyncio.get_running_loop().create_future()
         self.draining = False
-        self._ledger, self._door, self._clock = ledger, door, clock
+        self._ledger, self._clock = ledger, clock
+        self._reports = Reports(worker_id, epoch, door, clock)
         self._means = Means(clock=clock, processes=processes)
         self._pools = pools  # by agent id
         self._sights, self._output = sights, output
@@ -93,6 +90,7 @@ class Shift:
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
+            self._reports.close()
             await self.abandon()
 
     def drain(self) -> None:
@@ -160,10 +158,10 @@ class Shift:
         pool = self._pools.get(order.agent_id)
         if pool is None:
             says = f"worker {self.worker_id!r} has no agent {order.agent_id!r}"
-            self._report(self._finished(order.run_id, "failed", error_class="unsupported", error=says))
+            self._reports.ended(order.run_id, "failed", error_class="unsupported", error=says)
         elif pool.adapter == "noop":
             # Over before anything could be said of it: no task, no start, one report.
-            self._report(self._finished(order.run_id, "succeeded"))
+            self._reports.ended(order.run_id, "succeeded")
         elif order.run_id not in self._runs:
             self._begin(order, pool)
 
@@ -199,7 +197,7 @@ class Shift:
             attempt.end(verdict)
             return
         # Its report and this order crossed, and the report comes first. Said again in case it was refused.
-        self._report(self._finished(run_id, verdict))
+        self._reports.ended(run_id, verdict)
 
     # -- reports --------------------------------------------------------------------------------------------------
 
@@ -209,47 +207,12 @@ class Shift:
         if attempt.over.cancelled() or attempt.over.exception() is not None:
             attempt.ended = Ended(result="failed", error_class="unknown", error="the worker could not follow it")
         attempt.started = True
-        self._report(attempt.finish(self.worker_id, self.epoch))
+        self._reports.finish(attempt.finish(self.worker_id, self.epoch))
         self._rest()
 
     def _rest(self) -> None:
         if self.draining and not self._runs:
             self._end("drained", "nothing runs any more")
-
-    def _finished(self, run_id: str, result: Result, *, error_class: str = "", error: str = "") -> run.Finish:
-        """The report on a run that never became an attempt."""
-        return run.Finish(
-            run_id=run_id,
-            worker_id=self.worker_id,
-            epoch=self.epoch,
-            result=result,
-            error_class=error_class,
-            error=error,
-        )
-
-    def _report(self, report: run.Start | run.Progress | run.Finish) -> None:
-        """Say it until the log has it: its id is derived from what it means, so saying it twice does nothing."""
-        name = type(report).__name__.lower()
-        try:
-            stored = self._door.put(report, command_id=f"~{name}/{report.run_id}")
-        except TooLarge as error:
-            log.warning("report cut down to its bones run_id=%s: %s", report.run_id, error)
-            if isinstance(report, run.Finish) and report != bare(report):
-                self._report(bare(report))
-        except LedgerError as error:
-            self._say_again(report, error)
-        else:
-            stored.add_done_callback(partial(self._stored, report))
-
-    def _stored(self, report: run.Start | run.Progress | run.Finish, stored: Future[int]) -> None:
-        if not stored.cancelled() and (error := stored.exception()) is not None:
-            self._say_again(report, error)
-
-    def _say_again(self, report: run.Start | run.Progress | run.Finish, error: BaseException) -> None:
-        log.warning("report not stored run_id=%s: %s", report.run_id, error)
-        if isinstance(report, run.Finish) and not self.over.done():
-            later = asyncio.ensure_future(self._clock.sleep(SAY_AGAIN_S))
-            later.add_done_callback(lambda _: None if self.over.done() else self._report(report))
 
     async def _tick(self) -> None:
         """Starts of runs that turned out not to be short, progress, time limits. Asleep while nothing runs."""
@@ -269,7 +232,7 @@ class Shift:
             attempt = self._to_start.popleft()
             if not attempt.started and attempt.job.run_id in self._runs:
                 attempt.started = True
-                self._report(run.Start(run_id=attempt.job.run_id, worker_id=self.worker_id, epoch=self.epoch))
+                self._reports.start(attempt.job.run_id)
 
     def _say_progress(self, now: float) -> None:
         if now < self._progress_at:
@@ -278,16 +241,12 @@ class Shift:
         self._progress_at = now + max(PROGRESS_EVERY_S, len(changed) / PROGRESS_RATE)
         for attempt in changed:
             attempt.changed = False
-            self._report(
-                run.Progress(
-                    run_id=attempt.job.run_id,
-                    worker_id=self.worker_id,
-                    epoch=self.epoch,
-                    step=attempt.step,
-                    percent=attempt.percent,
-                    usage=attempt.usage,
-                    files=attempt.files,
-                )
+            self._reports.progress(
+                attempt.job.run_id,
+                step=attempt.step,
+                percent=attempt.percent,
+                usage=attempt.usage,
+                files=attempt.files,
             )
 
     def _keep_limits(self, now: float) -> None:
@@ -299,7 +258,3 @@ class Shift:
         await self._lease.ended()
         self._end("lease", "no beat was acknowledged in time; all it ran is killed")
 
-
-def bare(report: run.Finish) -> run.Finish:
-    """The same report without what may make it too large: how a run ended must reach the core."""
-    return msgspec.structs.replace(report, summary="", error=report.error[:200], checks=[], files=[])

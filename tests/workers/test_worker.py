@@ -124,7 +124,7 @@ async def test_a_report_that_is_too_large_is_cut_down_to_how_the_run_ended(plant
     await plant.until(lambda: hired.shift)
     control = "\x01" * 100_000  # six bytes each, once encoded
     report = run.Finish(run_id="default/x~1", worker_id="w1", epoch=1, result="failed", summary=control, files=["a"])
-    hired.shift._report(report)
+    hired.shift._reports.finish(report)
     await plant.settle()
     assert plant.reports("default/x~1") == ["finish"]
     assert b'"result":"failed"' in plant.ledger.logs["COMMANDS"].messages[-1].data
