@@ -14,11 +14,14 @@ from itertools import pairwise
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from projections.intervals import OPEN, begins, intervals
 from projections.rows import MANY
-from projections.sql import Sql, Table
+from projections.sql import OBSERVATION, Sql, Table
 
-OPEN = 2**62  # to_seq of a row that still holds
+FRESH = "fresh rows"
+UNION = " union all by name "
 NEWS_OF = {  # by table: a column, and what its ids are news of
     "runs": {"run_id": "runs", "task_id": "tasks", "agent_id": "agents"},
     "observations": {"run_id": "runs", "task_id": "tasks"},
@@ -31,10 +34,14 @@ class Touched(msgspec.Struct):
     tables: set[str] = set()
     keys: dict[str, set[str] | None] = {}
 
-    def add(self, what: str, ids: set[str]) -> None:
+    def add(self, what: str, ids: pa.ChunkedArray) -> None:
         before = self.keys.get(what, set())
-        both = None if before is None else before | ids
-        self.keys[what] = None if both is None or len(both) > MANY else both
+        different = None if before is None else pc.unique(ids)
+        if before is None or different is None or len(different) > MANY:
+            self.keys[what] = None
+            return
+        both = before | set(different.to_pylist())
+        self.keys[what] = both if len(both) <= MANY else None
 
 
 def create(db: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -61,70 +68,79 @@ class Fold:
             self._db.register(f"on {name}", relation)
         changes = [table for table in self._sql.of_stream(stream) if relations.keys() & table.on.keys()]
         # All blocks look before any table moves.
-        for table in changes:
-            self._collect(table, relations.keys() & table.on.keys())
+        found = {table.name: self._changes(table, relations.keys() & table.on.keys()) for table in changes if table.key}
         for table in changes:
             if table.key:
-                self._move(table)
+                self._note(table, self._move(table, found[table.name]), touched)
+            else:
+                self._append(table, relations.keys() & table.on.keys())
+                self._note(table, relations.get(OBSERVATION), touched)
         for table in self._sql.of_stream(stream):
             for name in relations.keys() & table.after.keys():
                 self._db.execute(_from(name, table.after[name]))
-        for table in changes:
-            self._note(table, touched)
         # Only after success: a rollback takes them away by itself, and here would hide what went wrong.
         for name in relations:
             self._db.unregister(f"on {name}")
 
-    def _collect(self, table: Table, names: set[str]) -> None:
-        """Every row the blocks make, NULL where a block says nothing. A table that only grows takes them at once."""
-        rows = [_from(name, table.on[name].sql) for name in table.on if name in names]
-        if not table.key:
-            arms = [f"select * from ({row})" for row in rows]
-            self._db.execute(f"insert into {table.name} by name " + " union all by name ".join(arms))
-            return
-        shape = f"select {table.key}, from_seq, * exclude ({table.key}, from_seq, to_seq)"
-        arms = [
-            f"{shape} from {table.name}_past where false",
-            *(f"select seq as from_seq, * exclude (seq) from ({row})" for row in rows),
+    def _append(self, table: Table, names: set[str]) -> None:
+        """Every row the blocks make, into a table that only grows."""
+        arms = [f"select * from ({_from(name, table.on[name].sql)})" for name in table.on if name in names]
+        self._db.execute(f"insert into {table.name} by name {UNION.join(arms)}")
+
+    def _changes(self, table: Table, names: set[str]) -> pa.Table:
+        """Every row the blocks make, NULL where a block says nothing, and the open rows they follow (``standing``)."""
+        key, now = table.key, f"{table.name}_now"
+        bare = f"select {key}, from_seq, * exclude ({key}, from_seq, to_seq)"
+        arms = [f"{bare} from {now} where false"]
+        arms += [
+            f"select seq as from_seq, * exclude (seq) from ({_from(name, table.on[name].sql)})"
+            for name in table.on
+            if name in names
         ]
-        self._db.execute(f"create or replace temp table {table.name}_new as " + " union all by name ".join(arms))
+        return self._db.sql(f"""
+            with new as materialized ({UNION.join(arms)})
+            from (select *, false as standing from new union all by name
+                  select * exclude (to_seq), true as standing from {now} where {key} in (select {key} from new))
+            order by {key}, from_seq
+        """).to_arrow_table()
 
-    def _move(self, table: Table) -> None:
-        """New rows end the ones before and stand in their place."""
+    def _move(self, table: Table, changes: pa.Table) -> pa.Table:
+        """New rows end the open ones and stand in their place. The rows as they are now."""
         name, key = table.name, table.key
-        old = f"{key} in (select {key} from {name}_new)"
-        self._db.execute(f"create or replace temp table {name}_old as select * from {name}_now where {old}")
-        self._revive(table)
-        self._db.execute(f"create or replace temp table {name}_fresh as {_intervals(table)}")
-        self._db.execute(f"delete from {name}_now where {old}")
+        rows = self._with_resting(table, changes)
+        fresh = intervals(rows.drop_columns("standing"), key)
+        self._db.register(FRESH, fresh)
+        if pc.any(changes["standing"]).as_py():
+            self._db.execute(f'delete from {name}_now where {key} in (select {key} from "{FRESH}")')
         rests = f"(to_seq < {OPEN} or {table.final})"
-        self._db.execute(f"insert into {name}_past by name from {name}_fresh where {rests}")
+        self._db.execute(f'insert into {name}_past by name from "{FRESH}" where {rests}')
         if table.final != "true":
-            self._db.execute(f"insert into {name}_now by name from {name}_fresh where not {rests}")
+            self._db.execute(f'insert into {name}_now by name from "{FRESH}" where not {rests}')
+        self._db.unregister(FRESH)
+        return fresh
 
-    def _note(self, table: Table, touched: Touched) -> None:
-        """Which rows of the table changed, and whose they are: a run's step is also news of its task and its agent."""
-        touched.tables.add(table.name)
-        source = f"{table.name}_fresh" if table.key else '"on observation"'
-        for column, what in NEWS_OF.get(table.name, {table.key: table.name} if table.key else {}).items():
-            if touched.keys.get(what, set()) is not None:
-                found = self._db.execute(f"select distinct {column} from {source} limit {MANY + 1}").fetchall()
-                touched.add(what, {row[0] for row in found})
-
-    def _revive(self, table: Table) -> None:
+    def _with_resting(self, table: Table, changes: pa.Table) -> pa.Table:
         """A row at rest that changes after all (a failed task tried again) is taken out of the past."""
         if table.final == "false":
+            return changes
+        known = pc.or_(changes["standing"], pc.is_valid(changes["born"]))
+        orphans = pc.and_not(begins(changes, table.key), known.combine_chunks())
+        if not pc.any(orphans).as_py():
+            return changes
+        values = {"keys": changes.filter(orphans)[table.key].to_pylist()}
+        resting = f"from {table.name}_past where to_seq = {OPEN} and {table.key} in (select unnest($keys))"
+        found = self._db.sql(f"select *, true as standing {resting}", params=values).to_arrow_table()
+        self._db.execute(f"delete {resting}", values)
+        found = found.select(changes.column_names).cast(changes.schema)
+        return pa.concat_tables([changes, found]).sort_by([(table.key, "ascending"), ("from_seq", "ascending")])
+
+    def _note(self, table: Table, rows: pa.Table | None, touched: Touched) -> None:
+        """Which rows of the table changed, and whose they are: a run's step is also news of its task and its agent."""
+        touched.tables.add(table.name)
+        if rows is None:
             return
-        name, key = table.name, table.key
-        resting = self._db.execute(
-            f"select {key} from {name}_new group by {key} "
-            f"having max(born) is null and {key} not in (select {key} from {name}_old)"
-        ).fetchall()
-        if resting:
-            rows = f"to_seq = {OPEN} and {key} in (select unnest($keys))"
-            keys = {"keys": [row[0] for row in resting]}
-            self._db.execute(f"insert into {name}_old by name from {name}_past where {rows}", keys)
-            self._db.execute(f"delete from {name}_past where {rows}", keys)
+        for column, what in NEWS_OF.get(table.name, {table.key: table.name}).items():
+            touched.add(what, rows[column])
 
 
 def _from(name: str, sql: str) -> str:
@@ -132,16 +148,6 @@ def _from(name: str, sql: str) -> str:
     if sql.startswith("delete"):
         return sql.replace("from facts", f'from "on {name}"')
     return f'with facts as (from "on {name}") {sql}'
-
-
-def _intervals(table: Table) -> str:
-    """Old open rows and new ones by key and sequence: each ends where the next begins and keeps what it leaves out."""
-    carried = ", ".join(f"last_value({column} ignore nulls) over w as {column}" for column in table.columns)
-    return f"""
-        select {table.key}, from_seq, lead(from_seq, 1, {OPEN}) over w as to_seq, {carried}
-        from (from {table.name}_new union all by name select * exclude (to_seq) from {table.name}_old)
-        window w as (partition by {table.key} order by from_seq rows between unbounded preceding and current row)
-    """
 
 
 def split(tags: Sequence[str], alone: set[str]) -> list[tuple[int, int]]:

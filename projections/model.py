@@ -96,10 +96,10 @@ class Model:
                 seen = decode(batch)
             except Unreadable as unreadable:
                 seen, problem = unreadable.before, unreadable
-            cuts = split([tag(recorded.fact) for _, recorded in seen], self._alone)
-            ranges = [self._shaper.facts(seen[first:end]) for first, end in cuts]
-            good = len(seen)
-            chain = chain_of(seen[-1][0].data) if seen else chain
+            cuts = split(list(map(tag, seen.things)), self._alone)
+            ranges = [self._shaper.facts(seen.part(first, end)) for first, end in cuts]
+            good = len(seen.things)
+            chain = chain_of(batch[good - 1].data) if good else chain
         else:
             shape = self._shaper.observations if stream == "OBSERVATIONS" else self._shaper.commands
             ranges, good = [shape(batch)], len(batch)

@@ -10,7 +10,7 @@ from core.domain.machine import tag
 from core.ledger import Gap, Stored
 from projections import queries, sql
 from projections.facts import FACTS, Unreadable, kinds
-from projections.fold import OPEN
+from projections.intervals import OPEN
 from projections.rows import TaskFilter
 from projections.store import Reader
 from tests.projections.folded import Folded
