@@ -1,0 +1,122 @@
+"""The file: killed while it is written, held by another process, broken, deleted, made by another build."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from core.clock import HandClock
+from core.ledger import Message
+from core.memory import MemoryLedger
+from projections.model import Model
+from projections.projector import Projector
+from projections.store import StoreLocked, open_store
+from tests.projections.history import wandering
+
+SEED = 31
+ROOT = Path(__file__).parents[2]
+
+
+async def test_a_fold_killed_in_the_middle_goes_on_where_it_was_and_ends_the_same(folded, tmp_path: Path):
+    rng, kills = Random(SEED), 0
+    while kills < 3:
+        folder = await _folding(tmp_path / "model.db")
+        for _ in range(rng.randint(1, 4)):
+            await _line(folder)
+        await _kill(folder)
+        kills += 1
+    finished = await _folding(tmp_path / "model.db")
+    async with asyncio.timeout(60):
+        out, _ = await finished.communicate()
+    assert finished.returncode == 0
+    history = wandering(SEED)
+    assert out.decode().endswith(f"done {len(history.events)}\n")
+    again = await folded(tmp_path / "model.db")
+    never_killed = await folded()
+    await never_killed.model.take("EVENTS", history.events)
+    assert await again.digest() == await never_killed.digest()
+
+
+async def test_a_file_another_process_has_is_named_with_who_has_it(tmp_path: Path):
+    folder = await _folding(tmp_path / "model.db")
+    try:
+        with pytest.raises(StoreLocked, match=rf"model.db is open in process {folder.pid}: .* another --data"):
+            open_store(tmp_path / "model.db")
+    finally:
+        await _kill(folder)
+
+
+async def test_a_file_that_cannot_be_read_is_put_aside_and_folded_anew(clock: HandClock, tmp_path: Path):
+    path = tmp_path / "model.db"
+    path.write_bytes(b"this is no database" * 4_000)
+    async with Projector(_ledger(clock), path, clock) as read_model:
+        assert await read_model.caught_up(20)
+    assert (tmp_path / "model.db.broken").read_bytes().startswith(b"this is no database")
+
+
+async def test_a_deleted_file_is_folded_anew(clock: HandClock, tmp_path: Path):
+    ledger, path = _ledger(clock), tmp_path / "model.db"
+    async with Projector(ledger, path, clock) as read_model:
+        assert await read_model.caught_up(20)
+        before = await read_model.digest()
+    path.unlink()
+    async with Projector(ledger, path, clock) as read_model:
+        assert await read_model.caught_up(20)
+        assert await read_model.digest() == before
+
+
+async def test_a_file_made_by_other_sql_is_folded_anew(clock: HandClock, tmp_path: Path):
+    ledger, path = _ledger(clock), tmp_path / "model.db"
+    async with Projector(ledger, path, clock) as read_model:
+        assert await read_model.caught_up(20)
+        before = await read_model.digest()
+        await read_model.model.store.write(lambda db: db.execute("update made_by set schema = 'of another build'"))
+        await read_model.model.store.write(lambda db: db.execute("delete from tasks_past"))
+    async with Projector(ledger, path, clock) as read_model:
+        assert await read_model.caught_up(20)
+        assert await read_model.digest() == before
+
+
+async def test_what_is_folded_already_is_not_folded_again_after_a_restart(clock: HandClock, tmp_path: Path):
+    ledger, path = _ledger(clock), tmp_path / "model.db"
+    async with Projector(ledger, path, clock) as read_model:
+        assert await read_model.caught_up(20)
+    model = Model(open_store(path))
+    assert not await model.open()
+    assert model.marks["EVENTS"].seq == (await ledger.head("EVENTS")).last_seq
+    model.store.close()
+
+
+def _ledger(clock: HandClock) -> MemoryLedger:
+    ledger = MemoryLedger(clock)
+    for stored in wandering(SEED, 60).events:
+        ledger.put("EVENTS", [Message(stored.subject, stored.data)])
+    return ledger
+
+
+async def _folding(path: Path) -> asyncio.subprocess.Process:
+    """A process that has the file open and folds into it."""
+    folder = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.projections.killed", str(path), str(SEED), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    assert await _line(folder) == "open"
+    return folder
+
+
+async def _kill(folder: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(folder.pid, signal.SIGKILL)
+    await folder.wait()
+
+
+async def _line(folder: asyncio.subprocess.Process) -> str:
+    assert folder.stdout is not None
+    async with asyncio.timeout(30):
+        return (await folder.stdout.readline()).decode().strip()
