@@ -19,6 +19,7 @@ from console.errors import refuse
 from console.forms import Order
 from console.look import Absent, BadQuestion, Look, filters, looking
 from console.output import output_of
+from console.panels import NEAR
 from core.door import Pending
 from core.envelope import Answer
 from core.ids import new_id
@@ -26,7 +27,6 @@ from projections import queries, rows, verify
 
 VERSION = "0.1"
 MOST_WAIT_S = 30.0
-NEAR = 5_000  # facts behind that are folded within a tenth of a second: under load there are always some
 
 routes = APIRouter()
 _encode = msgspec.json.Encoder().encode

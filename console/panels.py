@@ -18,6 +18,8 @@ from console.look import Absent, Look
 from console.render import page, part, query
 from projections import queries
 
+NEAR = 5_000  # facts behind that are folded within a tenth of a second: under load there are always some
+
 Load = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -36,7 +38,7 @@ class Panel(msgspec.Struct, frozen=True):
         """The part's bytes. Open pages of one address and moment share them; ages make a moment last a second."""
         if self.beside:
             return await self._draw(look)
-        second = look.now // 1_000_000 if self.every_s else 0
+        second = look.time // 1_000_000 if self.every_s else 0
         at = (look.at.events_seq, look.at.observations_seq, look.at.commands_seq, second)
         key = (self.name, look.path, look.asked, at)
         return await desk.shelf.get(key, lambda: self._draw(look))
@@ -59,7 +61,9 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
     request: Request, desk: Desk, look: Look, name: str, title: str, panels: Sequence[Panel], **rows: Any
 ) -> Response:
     """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""
-    panels = (*panels, Panel("nav", ("tasks", "agents", "workers"), lambda: _nav(desk, look, name)))
+    panels = (
+        *panels, Panel("nav", ("tasks", "agents", "workers"), lambda: _nav(desk, look, name)), _model(desk)
+    )  # fmt: skip
     if look.part:
         return await _one(request, desk, look, panels)
     drawn = await asyncio.gather(*(panel.draw(desk, look) for panel in panels))
@@ -97,6 +101,17 @@ def stream_of(panels: Sequence[Panel], look: Look) -> str:
 
 def _tag(html: str) -> str:
     return blake2b(html.encode(), digest_size=8).hexdigest()
+
+
+def _model(desk: Desk) -> Panel:
+    """A word on every page while the read model is not what the log says. Asked for often only then."""
+    folded = desk.read_model.positions()
+    fine = folded.doing == "following" or (folded.doing == "catching up" and folded.events.lag < NEAR)
+
+    async def load() -> dict[str, Any]:
+        return {"positions": folded, "fine": fine}
+
+    return Panel("model", (), load, every_s=30 if fine else 3, beside=True)
 
 
 async def _nav(desk: Desk, look: Look, here: str) -> dict[str, Any]:

@@ -60,7 +60,9 @@ async def _linked(page: Page, url: str) -> list[str]:
     return [*dict.fromkeys(found), "/?at=-20s", "/queues?at=-20s"]
 
 
-async def _round(browser: Browser, kept: object, url: str, paths: list[str], out: Path, theme: str, size: tuple[int, int]) -> None:
+async def _round(  # noqa: PLR0917 - a script's own loop body
+    browser: Browser, kept: object, url: str, paths: list[str], out: Path, theme: str, size: tuple[int, int]
+) -> None:
     context = await browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme=theme,  # type: ignore[arg-type]

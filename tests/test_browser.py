@@ -168,7 +168,7 @@ async def test_a_refusal_shows_its_reason(tower: Tower, base: str, browser: Brow
         page = await seen.go("/tasks/default/one")
         await seen.live()
         await page.locator("summary", has_text="Cancel").click()
-        tower.hub.publish = lambda topics: None  # type: ignore[method-assign]  # this page will not hear of what comes
+        tower.hub.publish = lambda _: None  # type: ignore[method-assign]  # this page will not hear of what comes
         await tower.machine.post("/api/commands", json={"command": {"type": "task.cancel", "task_id": "default/one"}})
         await page.get_by_role("button", name="Cancel task").click()
         await expect(page.locator(".toast")).to_contain_text("cannot cancel task default/one: it is cancelled")

@@ -37,7 +37,7 @@ async def test_the_live_part_is_byte_for_byte_inside_the_page(busy: Tower, path:
     for source in sources:
         answer = await busy.client.get(source, headers={"HX-Request": "true"})
         assert answer.status_code == 200
-        assert answer.text
+        assert answer.text or "part=model" in source  # which says something only when something is the matter
         assert still(answer.text) in still(page), source
 
 
@@ -48,7 +48,7 @@ async def test_every_panel_is_told_by_the_stream_and_redrawn_on_a_reset(busy: To
     for name, trigger in re.findall(r'<div id="(\w+)"[^>]*hx-get="[^"]+" hx-trigger="([^"]+)"', page):
         assert f"{name} from:#live" in trigger
         assert "reset from:#live" in trigger
-        assert f"panel={name}+" in stream
+        assert f"panel={name}+" in stream or name == "model"  # asked for by time: no commit tells that none comes
 
 
 async def test_a_part_that_did_not_change_is_not_sent_again(busy: Tower):

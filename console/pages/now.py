@@ -74,7 +74,10 @@ async def _ticker(desk: Desk, look: Look) -> dict[str, Any]:
 
 
 async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
-    return {"lanes": await desk.read_model.query(queries.lanes, look.at)}
+    lanes = await desk.read_model.query(queries.lanes, look.at)
+    counts = await desk.read_model.query(queries.counts, look.at)
+    agents = sum(n for state, n in counts.agents.items() if state != "gone")
+    return {"lanes": lanes, "most": max(agents, *(lane.running for lane in lanes), 1)}
 
 
 async def _hour(desk: Desk, look: Look) -> dict[str, Any]:

@@ -28,7 +28,7 @@ WHY = 20
 async def queues(request: Request) -> Response:
     desk, look = await looking(request)
     panels = [
-        Panel("lanes", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look)),
+        Panel("lanes", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look), every_s=15),
         Panel("why", ("tasks", "lanes", "runs", "agents"), lambda: _why(desk, look)),
     ]
     return await show(request, desk, look, "queues", "Queues", panels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 
 from tests.console.tower import Tower
@@ -267,3 +268,12 @@ async def test_the_theme_is_kept_in_a_cookie_and_drawn_by_the_server(busy: Tower
     assert '<html lang="en" data-theme="dark">' in (await busy.client.get("/")).text
     await busy.client.post("/theme", data={"theme": "system", "back": "//evil.example"})
     assert "data-theme" not in (await busy.client.get("/")).text
+
+
+async def test_a_read_model_that_does_not_follow_says_so_on_every_page(busy: Tower, monkeypatch: pytest.MonkeyPatch):
+    folded = busy.read_model.positions()
+    for doing, says in (("rebuilding", "Rebuilding what is known"), ("stopped", "EVENTS was rolled back")):
+        there = msgspec.structs.replace(folded, doing=doing, progress=0.42, problem="EVENTS was rolled back")
+        monkeypatch.setattr(busy.read_model, "positions", lambda there=there: there)
+        assert says in (await busy.client.get("/tasks")).text
+        assert (await busy.stranger.get("/readyz")).status_code == 503
