@@ -120,8 +120,11 @@ class Fold:
         return fresh
 
     def _with_resting(self, table: Table, changes: pa.Table) -> pa.Table:
-        """A row at rest that changes after all (a failed task tried again) is taken out of the past."""
-        if table.final == "false":
+        """A row at rest that changes after all (a failed task tried again) is taken out of the past.
+
+        What is in neither is left out: a tape of one task names others that are not on it.
+        """
+        if "born" not in table.columns:
             return changes
         known = pc.or_(changes["standing"], pc.is_valid(changes["born"]))
         orphans = pc.and_not(begins(changes, table.key), known.combine_chunks())
@@ -132,6 +135,8 @@ class Fold:
         found = self._db.sql(f"select *, true as standing {resting}", params=values).to_arrow_table()
         self._db.execute(f"delete {resting}", values)
         found = found.select(changes.column_names).cast(changes.schema)
+        unknown = pa.array(set(values["keys"]) - set(found[table.key].to_pylist()), pa.string())
+        changes = changes.filter(pc.invert(pc.is_in(changes[table.key], unknown)))
         return pa.concat_tables([changes, found]).sort_by([(table.key, "ascending"), ("from_seq", "ascending")])
 
     def _note(self, table: Table, rows: pa.Table | None, touched: Touched) -> None:
