@@ -23,7 +23,7 @@ from core.clock import SystemClock
 from core.domain import machine, plan, run, session, worker
 from core.domain.machine import Event, Recorded
 from core.domain.words import token
-from core.envelope import decode_fact
+from core.envelope import chain_of, decode_fact, encode_fact
 from core.ledger import Ledger, Stored
 from core.memory import MemoryLedger
 from core.observation import decode_observation
@@ -175,7 +175,7 @@ async def _facts(ledger: Ledger, wanted: Wanted, until: int) -> AsyncGenerator[L
                 recorded = decode_fact(stored.data)
                 fit = choice.fit(recorded)
                 if fit:
-                    yield _as_line("EVENTS", stored, context=fit == "context")
+                    yield _as_line("EVENTS", choice.cut(stored, recorded), context=fit == "context")
 
 
 async def _observations(ledger: Ledger, wanted: Wanted, until: int) -> AsyncGenerator[Line, None]:
@@ -234,6 +234,19 @@ class _Choice:
             f"evt.run.{token(self._task)}.>",
             *(f"evt.{kind}.>" for kind in shared),
         ]
+
+    def cut(self, stored: Stored, recorded: Recorded) -> Stored:
+        """The fact, without the other tasks of its plan when the tape is of one: their names alone would be there."""
+        fact = recorded.fact
+        if not self._task or not isinstance(fact, plan.Released):
+            return stored
+        lists = {
+            name: [each for each in getattr(fact, name) if each == self._task]
+            for name in ("ready", "blocked", "paused", "done", "revised")
+        }
+        kept = msgspec.structs.replace(recorded, fact=msgspec.structs.replace(fact, **lists))
+        message, _ = encode_fact(kept, chain_of(stored.data))
+        return msgspec.structs.replace(stored, data=message.data)
 
     def fit(self, recorded: Recorded) -> Fit:
         """Whether a fact is what was asked for, or what that cannot be understood without."""

@@ -27,6 +27,11 @@ def _reading(streams: Sequence[str]) -> list[str]:
     return ["$JS.API.INFO", *("$JS.API." + call.format(stream) for stream in streams for call in _READ)]
 
 
+# Even an operator does not take the record away; limits and other settings are theirs to change.
+_GUARDED = [
+    f"$JS.API.STREAM.{verb}.{stream}" for verb in ("DELETE", "PURGE", "MSG.DELETE") for stream in ("COMMANDS", "EVENTS")
+]
+
 # Facts are the core's alone: nobody else may publish on evt.>, an operator neither. Workers report on their runs and
 # on themselves, and read what they are told; they can neither order work nor change a stream.
 PERMISSIONS: dict[Role, dict[str, Any]] = {
@@ -53,8 +58,7 @@ PERMISSIONS: dict[Role, dict[str, Any]] = {
     "operator": {
         "publish": {
             "allow": [">"],
-            "deny": ["evt.>", "$KV.leases.>", "$JS.API.STREAM.DELETE.*", "$JS.API.STREAM.PURGE.*",
-                     "$JS.API.STREAM.MSG.DELETE.*", "$JS.API.STREAM.UPDATE.*"],
+            "deny": ["evt.>", "$KV.leases.>", *_GUARDED],
         },
         "subscribe": {"allow": [">"]},
     },

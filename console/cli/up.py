@@ -89,7 +89,7 @@ class _Up:
     # -- starting -------------------------------------------------------------------------------------------------
 
     async def _start_all(self, on_ready: Callable[[Address], Awaitable[None]]) -> None:
-        port = _console_port(self._settings.port)
+        port = console_port(self._settings.port)
         self._console_url = f"http://{HOST}:{port}"
         await self._outlive_predecessors()
         if self._settings.nats is None:
@@ -231,7 +231,7 @@ class _Told(Exception):
     """We were told to stop before we were ready."""
 
 
-def _console_port(wanted: int) -> int:
+def console_port(wanted: int) -> int:
     """The console's port, checked to be free; ``Stop`` when it is not."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
