@@ -155,7 +155,8 @@ def _a_run(rng: Random, state: State) -> dict[str, object]:
     if not state.runs or rng.random() < 0.03:
         return {"run_id": f"{any_task(rng, state)}~1", "worker_id": rng.choice(WORKERS), "epoch": rng.randint(0, 50)}
     held = rng.choice(list(state.runs.values()))
-    return {"run_id": held.run_id, "worker_id": held.worker_id, "epoch": held.epoch}
+    wrong = rng.random() < 0.1  # a report that was meant for another epoch
+    return {"run_id": held.run_id, "worker_id": held.worker_id, "epoch": held.epoch - wrong}
 
 
 def start(rng: Random, state: State) -> Order:

@@ -6,10 +6,11 @@ keep the promises (``oracle``), the state behind it must be sound (``tests/domai
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 from core import envelope
-from core.domain import machine
+from core.domain import machine, worker
 from core.domain.machine import CommandRefused, Received, tag
 from core.domain.state import State
 from core.envelope import Answer
@@ -19,6 +20,7 @@ from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.server import Server
 
 LAWS_EVERY = 8  # commands between two recounts of the whole state
+SILENT_S = 3.0  # a worker that beat so lately cannot be lost: the order may have been under way for a while
 
 
 class Checker:
@@ -37,10 +39,13 @@ class Checker:
         server.watchers.append(self.stored)
 
     def stored(self, stream: Stream, stored: Stored) -> None:
-        if stream != "EVENTS" or self.failed is not None:
+        if self.failed is not None:
             return
         try:
-            self._event(stored)
+            if stream == "EVENTS":
+                self._event(stored)
+            elif stream == "COMMANDS":
+                self._command(stored)
         except AssertionError as error:
             self.failed = error
 
@@ -78,9 +83,22 @@ class Checker:
             self._seen[f"outcome {recorded.fact.outcome}"] += 1
             self._seen["a decider raised"] += recorded.fact.reason.startswith("internal: ")
             self._seen["garbage refused"] += recorded.fact.reason.startswith("not a command")
+        if isinstance(recorded.fact, worker.Lost):
+            self._seen["quarantined"] += sum(each.then == "quarantined" for each in recorded.fact.released)
         if recorded.end:
             self.outcomes[recorded.command_seq] = (self._outcome, stored.seq)
             self._end()
+
+    def _command(self, stored: Stored) -> None:
+        """A core that orders the loss of a worker must not have missed that it beats."""
+        received = envelope.decode_command(stored)
+        order = received.command
+        if isinstance(order, worker.Lose) and received.id.startswith("~lose/"):
+            silent_s = asyncio.get_running_loop().time() - self._server.last_beats.get(
+                (order.worker_id, order.epoch), -9
+            )
+            if silent_s < SILENT_S:
+                raise Violation(f"W3 {order.worker_id} is called lost, but was heard of {silent_s:.1f} s ago")
 
     def _decide(self, seq: int, stored: Stored) -> None:
         """What command ``seq`` makes, by a core that never fails."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from core.domain import agent, lane, system, task
+from core.domain import agent, lane, plan, system, task
 from core.domain.words import Order
 from core.envelope import Sent, encode_command
 
 if TYPE_CHECKING:
     from tests.simulation.world import Place, World
 
+STOREYS = 9  # a plan's command makes no more facts than the lowest bound allows
 AHEAD_S = (-30, -2, 5, 70, 240)
 
 
@@ -22,7 +24,7 @@ class Nemesis:
         kinds: list[Callable[[], None]] = [
             self.kill_a_core, self.kill_a_worker, self.kill_the_read_model, self.stop_a_core, self.stop_a_worker,
             self.cut_a_link, self.cut_all_links, self.lose_the_lease, self.set_the_servers_clock,
-            self.set_a_process_clock, self.fill_a_log,
+            self.set_a_process_clock, self.fill_a_log, self.kill_a_core_as_it_writes, self.burn_a_worker,
         ]  # fmt: skip
         self._kinds = [kind for kind in kinds if self._rng.random() < 0.6]
         self._every_s = self._rng.choice((0.7, 2.0, 6.0))
@@ -68,6 +70,18 @@ class Nemesis:
                 self._tell(system.TrustClock())
             await asyncio.sleep(5.0)
 
+    def fell_a_tower(self) -> None:
+        """Many things follow from one order while nobody else says anything: the core has to go on by itself."""
+        names = [f"default/tower-{n}" for n in range(STOREYS)]
+        tasks = [
+            plan.Planned(task_id=name, spec=task.TaskSpec(title="storey", parents=below, needs=["nobody"]))
+            for name, below in zip(names, [[], *([name] for name in names)], strict=False)
+        ]
+        self._tell(plan.Begin(plan_id="tower", session_id="default"))
+        self._tell(plan.Add(plan_id="tower", tasks=tasks))
+        self._tell(plan.Seal(plan_id="tower"))
+        self._tell(task.Cancel(task_id=names[-1]))
+
     def _tell(self, order: Order) -> None:
         sent = Sent(id=f"~heal/{self._world.server.last_seq('COMMANDS')}", by="operator", command=order)  # type: ignore[arg-type]
         self._world.server.store("COMMANDS", [encode_command(sent)])
@@ -77,6 +91,19 @@ class Nemesis:
 
     def kill_a_worker(self) -> None:
         self._world.kill(self._any("worker"))
+
+    def kill_a_core_as_it_writes(self) -> None:
+        """Between two facts of one command."""
+        place = self._any("core")
+        place.wire.trap = partial(self._world.kill, place)
+
+    def burn_a_worker(self) -> None:
+        """Its machine is gone for good; the last one stays."""
+        left = [place for name, place in self._world.places.items() if name.startswith("worker")]
+        if len(left) > 1:
+            place = self._rng.choice(left)
+            del self._world.places[place.name]
+            self._world.kill(place)
 
     def kill_the_read_model(self) -> None:
         self._world.kill(self._world.places["projector"])

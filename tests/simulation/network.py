@@ -44,6 +44,7 @@ class Wire:
     def __init__(self, server: Server, process: Process, rng: Random, weather: Weather, seen: Counter[str]) -> None:
         self.server, self.process, self.weather = server, process, weather
         self.up = True
+        self.trap: Callable[[], None] | None = None  # sprung by the next append of a fact that is not a command's last
         self.rng, self._seen = rng, seen
         self._sent: deque[Callable[[], None]] = deque()  # requests under way, in order
         self._arrives = self._answers = 0.0
@@ -139,7 +140,11 @@ class WiredLedger:
         check(stream, messages)
         if not self._wire.up and self._wire.latency() > self._wire.weather.latency:
             raise Busy("the link is down")
-        return self._wire.request(lambda: self._server.store(stream, messages, expect))
+        stored = self._wire.request(lambda: self._server.store(stream, messages, expect))
+        if self._wire.trap is not None and stream == "EVENTS" and b'"end":true' not in messages[-1].data:
+            asyncio.get_running_loop().call_soon(self._wire.trap, context=self._wire.outside)
+            self._wire.trap = None
+        return stored
 
     async def append(self, stream: Stream, messages: Sequence[Message], *, expect: int | None = None) -> int:
         return await (await self.send(stream, messages, expect=expect))

@@ -61,8 +61,8 @@ class Operator:
     async def _insist(self, order: Order) -> None:
         """Order it; not sure that it was taken, order it again under the same id."""
         command_id = new_id(self._rng, self._place.clock)
-        deadline_s = self._rng.choice((0, 0, 0, 0.05, 2.0))
-        for _ in range(self._rng.choice((1, 1, 1, 2))):
+        deadline_s = self._rng.choice((0, 0, 0, 0, 0, 0, 0.05, 2.0))
+        for _ in range(self._rng.choice((1, 1, 1, 1, 1, 2))):
             try:
                 answer = await self._door.order(
                     order, command_id=command_id, wait_s=self._rng.choice((0.05, 1.0)), deadline_s=deadline_s

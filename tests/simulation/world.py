@@ -1,13 +1,12 @@
 """One simulated yard: a server, cores, workers and operators on virtual time, and a nemesis; all of it from one seed.
 
-``run(seed)`` plays at least ``commands`` commands with faults, then heals everything and waits until nothing is left to
-do. It returns what was seen, or raises the first promise broken. The cores are the real ``core.engine``.
+``World.play`` plays at least ``commands`` commands with faults, then heals everything and waits until nothing is left
+to do; it raises the first promise broken. The cores are the real ``core.engine``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from random import Random
@@ -15,16 +14,14 @@ from typing import Any
 
 import msgspec
 
-from core import engine
-from core.domain import lane, machine, system
-from core.domain.state import State
+from core.domain import system
 from core.engine import Engine
 from core.envelope import Sent, decode_answer, encode_command
-from core.recovery import Recovered, Snapshot
+from core.recovery import Snapshot
 from tests.domain import laws
 from tests.simulation.checker import Checker
 from tests.simulation.fleet import Mailbox, Worker
-from tests.simulation.loop import Process, VirtualLoop
+from tests.simulation.loop import Process
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.network import Weather, Wire, WiredBeats, WiredLease, WiredLedger, WiredSnapshots
 from tests.simulation.operators import Operator
@@ -33,17 +30,6 @@ from tests.simulation.projector import Projector
 from tests.simulation.server import Server, Wall
 
 SETTLE_WITHIN_S = 900.0  # after the last fault; clocks may have jumped by minutes
-
-
-class Result(msgspec.Struct):
-    """What one seed did. ``chain`` is the hash of the last fact: equal seeds end in equal chains."""
-
-    seed: int
-    commands: int
-    facts: int
-    virtual_s: float
-    chain: str
-    seen: Counter[str]
 
 
 class Place(msgspec.Struct):
@@ -108,6 +94,8 @@ class World:
         asyncio.get_running_loop().call_later(place.rng.uniform(0.2, 2.0), self._restart, place)
 
     def _restart(self, place: Place) -> None:
+        if self.places.get(place.name) is not place:
+            return
         place.process = Process(place.name)
         place.wire = Wire(self.server, place.process, place.rng, self.weather, self.seen)
         self.start(place)
@@ -174,6 +162,8 @@ class World:
         self.calm = True
         await self.nemesis.heal()
         await self.until(self._settled, SETTLE_WITHIN_S, "all is done that can be")
+        self.nemesis.fell_a_tower()
+        await self.until(self._settled, 60, "a tower of containers is rolled up")
         laws.sound(self.checker.state)
         laws.the_log_tells(self.checker.state, self.checker.oracle.told)
         await self.until(lambda: self.projector.seq == self.checker.oracle.seq, 60, "the read model caught up")
@@ -226,62 +216,3 @@ class Answers:
         if box is not None and self._wire.up:
             loop = asyncio.get_running_loop()
             loop.call_later(self._wire.latency(), box.arrive, inbox, data, context=self._wire.outside)
-
-
-def run(seed: int, commands: int = 300) -> Result:
-    """Play one seed to its end."""
-    loop = VirtualLoop()
-    asyncio.set_event_loop(loop)
-    kept = machine.MAX_FACTS, engine.SNAPSHOT_FACTS, engine.recover, lane.decide
-    logging.getLogger("core").setLevel(logging.CRITICAL)
-    world = None
-    try:
-        world = loop.run_until_complete(_played(seed, commands))
-        if loop.problems:
-            raise Violation(f"unhandled in a process: {loop.problems[0]}")
-    finally:
-        machine.MAX_FACTS, engine.SNAPSHOT_FACTS, engine.recover, lane.decide = kept
-        _end(loop)
-    state = world.checker.state
-    return Result(seed, state.command_seq, state.seq, loop.time(), world.checker.chain, world.seen)
-
-
-async def _played(seed: int, commands: int) -> World:
-    world = World(seed, commands)
-    machine.MAX_FACTS = world.rng.choice((400, 400, 400, 3, 9))
-    engine.SNAPSHOT_FACTS = world.rng.choice((60, 200))
-    engine.recover = _watched(engine.recover, world.seen)
-    lane.decide = _explosive(lane.decide)
-    await world.play()
-    return world
-
-
-def _watched(recover: Callable[..., Any], seen: Counter[str]) -> Callable[..., Any]:
-    async def watched(*args: Any) -> Recovered:
-        recovered = await recover(*args)
-        seen["core leads"] += 1
-        seen["half-written command found"] += bool(recovered.tail)
-        return recovered
-
-    return watched
-
-
-def _explosive(decide: Callable[..., Any]) -> Callable[..., Any]:
-    def explodes(state: State, command: lane.Command, at: int) -> list[lane.Event]:
-        if command.lane == "explode":
-            raise KeyError(command.lane)
-        return decide(state, command, at)
-
-    return explodes
-
-
-def _end(loop: VirtualLoop) -> None:
-    """Cancel what still runs, so that nothing is left for the collector to complain about."""
-    left = asyncio.all_tasks(loop)
-    for each in left:
-        each.cancel()
-    if left:
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    asyncio.set_event_loop(None)
-    loop.close()
