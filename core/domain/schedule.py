@@ -170,13 +170,7 @@ def why(task: TaskView, agents: Sequence[AgentView], at: int) -> list[Condition]
     return [
         _held(task, at),
         _needs_done(task),
-        Condition(
-            name="parts",
-            met=not task.open_children,
-            says=f"a container: done when its {count(task.open_children, 'open part')} are"
-            if task.open_children
-            else "not a container",
-        ),
+        _parts_done(task),
         _lane_open(task),
         _agent_free(task, agents),
     ]
@@ -245,6 +239,14 @@ def _needs_done(task: TaskView) -> Condition:
 
 def _is(state: str) -> str:
     return {"failed": "failed", "cancelled": "was cancelled"}.get(state, f"is {state}")
+
+
+def _parts_done(task: TaskView) -> Condition:
+    if not task.open_children:
+        return Condition(name="parts", met=True, says="not a container")
+    verb = "is" if task.open_children == 1 else "are"
+    says = f"a container: done when its {count(task.open_children, 'open part')} {verb}"
+    return Condition(name="parts", met=False, says=says)
 
 
 def _lane_open(task: TaskView) -> Condition:
