@@ -34,7 +34,14 @@ class Result(msgspec.Struct):
 
 
 def run(seed: int, commands: int = 300) -> Result:
-    """Play one seed to its end."""
+    """Play one seed to its end, and tell what it did."""
+    world, virtual_s = played(seed, commands)
+    state = world.checker.state
+    return Result(seed, state.command_seq, state.seq, virtual_s, world.checker.chain, world.seen)
+
+
+def played(seed: int, commands: int) -> tuple[World, float]:
+    """The world at the end of its play, and how many virtual seconds that took."""
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)
     logging.getLogger("core").setLevel(logging.CRITICAL)
@@ -44,8 +51,7 @@ def run(seed: int, commands: int = 300) -> Result:
             raise Violation(f"unhandled in a process: {loop.problems[0]}")
     finally:
         _end(loop)
-    state = world.checker.state
-    return Result(seed, state.command_seq, state.seq, loop.time(), world.checker.chain, world.seen)
+    return world, loop.time()
 
 
 async def _played(seed: int, commands: int) -> World:
