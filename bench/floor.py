@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import subprocess
 import time
 from collections import deque
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 from bench.figures import Figure, percentile
 from bench.fleet import Fleet
 from bench.machine import Quiet
-from bench.processes import Failed, module
+from bench.processes import answer_of, module
 from core.api import call
 from core.ledger import MAX_BATCH, Message
 
@@ -57,13 +55,9 @@ async def _single(fleet: Fleet) -> float:
     return (time.monotonic() - began) * 1e3
 
 
-def inserts(folder: Path, *, rows: int, times: int) -> list[Figure]:
+async def inserts(folder: Path, *, rows: int, times: int) -> list[Figure]:
     """Rows of a fact's width as Arrow batches into a DuckDB file, in a process of its own as DuckDB starts threads."""
     quiet = Quiet()
-    argv = module("bench.arrow_floor", str(folder / "floor.duckdb"), str(rows), str(times))
-    root = str(Path(__file__).parents[1])
-    ran = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, cwd=root)
-    if ran.returncode:
-        raise Failed(f"arrow inserts: {ran.stderr[-300:]}")
+    rates = await answer_of(*module("bench.arrow_floor", str(folder / "floor.duckdb"), str(rows), str(times)))
     name = "bare Arrow insert, batches of 5,000"
-    return [Figure(scenario="floor", name=name, unit="rows/s", values=json.loads(ran.stdout), noise=quiet.read())]
+    return [Figure(scenario="floor", name=name, unit="rows/s", values=rates, noise=quiet.read())]

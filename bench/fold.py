@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from itertools import count
 
 from bench.decide import NAME, plan_of, plan_orders
 from bench.figures import Figure
 from bench.fleet import SLOTS, Fleet
 from bench.machine import Quiet
-from bench.processes import Failed, module
+from bench.processes import answer_of, module
 from core.clock import SystemClock
 from core.domain import machine, run, system, worker
 from core.domain.machine import Command
@@ -34,18 +32,7 @@ async def catch_up(fleet: Fleet, *, times: int, scenario: str = "fold", name: st
     found: dict[str, float] = {}
     for n in range(times):
         file = fleet.home / f"fold-{n}.duckdb"
-        argv = module("bench.folding", fleet.url, str(fleet.home), str(file))
-        child = await asyncio.create_subprocess_exec(
-            *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        try:
-            said, complaint = await child.communicate()
-        finally:
-            if child.returncode is None:
-                child.kill()
-        if child.returncode:
-            raise Failed(f"fold: {complaint.decode()[-400:]}")
-        found = json.loads(said)
+        found = await answer_of(*module("bench.folding", fleet.url, str(fleet.home), str(file)))
         rates.append(found["events"] / found["seconds"])
         seconds.append(found["all_seconds"])
         file.unlink()

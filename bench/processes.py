@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 END_WITHIN_S = 5.0
 _PR_SET_PDEATHSIG = 1
@@ -61,6 +64,26 @@ class Process:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait(END_WITHIN_S)
+
+
+async def answer_of(*argv: str) -> Any:
+    """Run a program of ours to its end and return the JSON it prints; ``Failed`` with its complaint."""
+    child = await asyncio.create_subprocess_exec(
+        *argv,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[1],
+        preexec_fn=_die_with_parent,
+    )
+    try:
+        said, complaint = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode:
+        raise Failed(f"{argv[2]} ended with {child.returncode}: {complaint.decode(errors='replace')[-300:]}")
+    return json.loads(said)
 
 
 def module(name: str, *arguments: str) -> list[str]:

@@ -94,7 +94,7 @@ async def dependencies(fleet: Fleet, *, times: int) -> list[Figure]:
     ]  # fmt: skip
 
 
-def memory(fleet: Fleet, when: str) -> list[Figure]:
+async def memory(fleet: Fleet, when: str) -> list[Figure]:
     """M: resident memory of every process."""
     return [
         Figure(scenario="M", name=f"resident {name}, {when}", unit="MB", values=[mb], better="less")
