@@ -167,6 +167,17 @@ async def test_W1_nothing_outlives_a_worker_that_is_killed_by_two_seconds(yard: 
     print(f"gone {took_s * 1000:.0f} ms after kill -9")
 
 
+@pytest.mark.long
+async def test_F10_of_fifty_trees_that_double_fork_none_survives_their_worker_by_two_seconds(yard: Yard):
+    yard.journal.close()
+    worker = start_worker_with_a_wicked_agent(yard, agents=50)
+    await until(lambda: len(yard.pids()) == 200, within_s=60)
+    worker.kill()
+    worker.wait()
+    took_s = await until(lambda: yard.living() == [], within_s=2)
+    print(f"200 processes gone {took_s * 1000:.0f} ms after kill -9")
+
+
 async def test_F14_nothing_outlives_the_lease_of_a_worker_that_is_frozen(yard: Yard):
     yard.journal.close()
     worker = start_worker_with_a_wicked_agent(yard, lease_s=1.0)
@@ -276,8 +287,8 @@ def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def start_worker_with_a_wicked_agent(yard: Yard, *, lease_s: float = 60) -> subprocess.Popen[bytes]:
-    """A process of its own that holds the journal and runs the wicked agent, until it is killed."""
+def start_worker_with_a_wicked_agent(yard: Yard, *, agents: int = 1, lease_s: float = 60) -> subprocess.Popen[bytes]:
+    """A process of its own that holds the journal and runs wicked agents, until it is killed."""
     script = f"""
 import asyncio, sys, time
 from pathlib import Path
@@ -290,7 +301,8 @@ async def main():
     processes.boot_id = "boot-2"
     processes.lease(time.monotonic() + {lease_s})
     argv = [sys.executable, {str(DAEMON)!r}, {str(yard.written)!r}]
-    await processes.start("default/t~1", argv, folder=Path("."), time_limit_s=600)
+    for n in range({agents}):
+        await processes.start(f"default/t{{n}}~1", argv, folder=Path("."), time_limit_s=600)
     await asyncio.sleep(600)
 uvloop.run(main())
 """
