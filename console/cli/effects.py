@@ -19,24 +19,20 @@ _FROM_ABOVE = ("evt.worker.*.lost", "evt.worker.*.left", "evt.worker.*.registere
 
 async def task_over(line: Line, outcome: Outcome) -> str:
     """Wait until the task is over: "done", or ``Stop`` with how else it ended."""
-    task_id = outcome.target
-    after = 0 if outcome.outcome == "already_so" else outcome.seq
-    async with aclosing(_facts(line, task_id, after)) as facts:
-        async for recorded in facts:
-            match _end_of(recorded.fact, task_id):
-                case None:
-                    continue
-                case "done":
-                    return "done"
-                case end:
-                    raise Stop(f"task {task_id} {end}")
-    raise AssertionError("following never ends by itself")
+    await _decided(line, outcome)
+    await _all_over(line, {outcome.target}, [f"evt.*.{token(outcome.target)}.>", *_FROM_ABOVE])
+    return "done"
 
 
 async def all_over(line: Line, task_ids: AbstractSet[str]) -> str:
     """Wait until every one of the tasks is done, by one reader for all; ``Stop`` at the first that ends otherwise."""
+    await _all_over(line, task_ids, ["evt.run.>", "evt.task.>", *_FROM_ABOVE])
+    return f"{len(task_ids)} tasks are done"
+
+
+async def _all_over(line: Line, task_ids: AbstractSet[str], subjects: list[str]) -> None:
+    """Read from the beginning: what ended before may have been opened again, and only the last word counts."""
     left = set(task_ids)
-    subjects = ["evt.run.>", "evt.task.>", *_FROM_ABOVE]
     head = (await line.ledger.head("EVENTS")).last_seq
     failed: dict[str, str] = {}
     async with aclosing(line.ledger.follow("EVENTS", after=0, subjects=subjects, idle=0.2)) as following:
@@ -47,13 +43,26 @@ async def all_over(line: Line, task_ids: AbstractSet[str]) -> str:
             if failed and caught_up:
                 raise Stop("; ".join(f"task {name} {end}" for name, end in sorted(failed.items())[:5]))
             if not left:
-                return f"{len(task_ids)} tasks are done"
+                return
+
+
+async def _decided(line: Line, outcome: Outcome) -> int:
+    """The EVENTS sequence at which the order is decided; waits for it where the core has not said so yet."""
+    if outcome.outcome != "accepted":
+        return outcome.seq
+    after = max(0, (await line.ledger.head("EVENTS")).last_seq - MAX_FACTS)
+    async with aclosing(line.ledger.follow("EVENTS", after=after)) as following:
+        async for stored in following:
+            for each in stored:
+                recorded = decode_fact(each.data)
+                if recorded.command_seq >= outcome.command_seq and recorded.end:
+                    return each.seq
     raise AssertionError("following never ends by itself")
 
 
 def _take(fact: Event, wanted: AbstractSet[str], left: set[str], failed: dict[str, str]) -> None:
     """What the fact means for the tasks that are waited for; a retry opens one again."""
-    for name in _named_by(fact) & wanted:
+    for name in left.copy() if isinstance(fact, session.Closed) else _named_by(fact) & wanted:
         end = _end_of(fact, name)
         if isinstance(fact, task.Retried):
             failed.pop(name, None)
@@ -76,48 +85,43 @@ def _named_by(fact: Event) -> set[str]:
 
 async def run_stopped(line: Line, outcome: Outcome) -> str:
     """Wait until the run that the order was to stop is over, its processes gone; at once when none was under way."""
+    seq = await _decided(line, outcome)
     ordered = [
         recorded.fact.run_id
-        async for recorded in _orders_of(line, outcome)
+        async for recorded in _orders_of(line, outcome.command_seq, seq)
         if isinstance(recorded.fact, worker.CancelOrdered | worker.InterruptOrdered)
         and recorded.fact.task_id == outcome.target
     ]
     if not ordered:
         return "nothing was under way"
-    async with aclosing(_facts(line, outcome.target, outcome.seq)) as facts:
-        async for recorded in facts:
-            if _ends_run(recorded.fact, ordered[0]):
+    subjects = [f"evt.run.{token(outcome.target)}.*", *_FROM_ABOVE]
+    async with aclosing(line.ledger.follow("EVENTS", after=seq, subjects=subjects)) as following:
+        async for stored in following:
+            if any(_ends_run(decode_fact(each.data).fact, ordered[0]) for each in stored):
                 return f"run {ordered[0]} is over"
     raise AssertionError("following never ends by itself")
 
 
 async def worker_drained(line: Line, outcome: Outcome) -> str:
     """Wait until the worker holds no run: it has left, or was lost."""
+    after = await _decided(line, outcome)
     subjects = [f"evt.worker.{token(outcome.target)}.{verb}" for verb in ("left", "lost")]
-    async with aclosing(line.ledger.follow("EVENTS", after=outcome.seq, subjects=subjects)) as following:
+    async with aclosing(line.ledger.follow("EVENTS", after=after, subjects=subjects)) as following:
         async for stored in following:
             for each in stored:
                 return each.subject.rpartition(".")[2]
     raise AssertionError("following never ends by itself")
 
 
-async def _facts(line: Line, task_id: str, after: int) -> AsyncGenerator[Recorded, None]:
-    subjects = [f"evt.*.{token(task_id)}.>", *_FROM_ABOVE]
-    async with aclosing(line.ledger.follow("EVENTS", after=after, subjects=subjects)) as following:
-        async for stored in following:
-            for each in stored:
-                yield decode_fact(each.data)
-
-
-async def _orders_of(line: Line, outcome: Outcome) -> AsyncGenerator[Recorded, None]:
-    """The orders to workers among the facts of the command itself."""
+async def _orders_of(line: Line, command_seq: int, seq: int) -> AsyncGenerator[Recorded, None]:
+    """The orders to workers among the facts of the command itself, which ends at ``seq``."""
     subjects = ["evt.worker.*.cancel_ordered", "evt.worker.*.interrupt_ordered"]
-    after = max(0, outcome.seq - MAX_FACTS)
-    async with aclosing(line.ledger.read("EVENTS", after=after, until=outcome.seq, subjects=subjects)) as reading:
+    after = max(0, seq - MAX_FACTS)
+    async with aclosing(line.ledger.read("EVENTS", after=after, until=seq, subjects=subjects)) as reading:
         async for stored in reading:
             for each in stored:
                 recorded = decode_fact(each.data)
-                if recorded.command_seq == outcome.command_seq:
+                if recorded.command_seq == command_seq:
                     yield recorded
 
 

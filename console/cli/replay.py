@@ -140,7 +140,9 @@ async def _models(where: Where, line: Line) -> Models | None:
         tell = None if progress is None else lambda done: progress(done, total)
         computed = await verify.recompute(line.ledger, found.sequences, progress=tell)
     if found.schema != computed.schema:
-        raise exits.Stop(f"{found_in} was folded by other SQL ({found.schema}; ours is {computed.schema}): rebuild it")
+        raise exits.Stop(
+            f"{found_in} was folded by other SQL ({found.schema}, not {computed.schema}): restart it to fold anew"
+        )
     forgotten = (await line.ledger.head("OBSERVATIONS")).first_seq > 1
     wrong = verify.different(found, computed, forgotten=forgotten)
     return Models(

@@ -49,11 +49,16 @@ def nats_url(settings: Settings) -> str:
 
 
 def console_url(settings: Settings) -> str:
-    """The console that ``up`` started on the data folder; ``NoAnswer`` when none is known."""
+    """The console that ``up`` started on the data folder, else one that was started there by itself on the set port.
+
+    ``NoAnswer`` when no console was ever at work on the folder.
+    """
     found = instance.running(settings.data)
-    if found is None or not found.console_url:
-        raise NoAnswer(
-            f"no console is known for {settings.data}: start it with `switchtower up`, "
-            "or say where its data folder is (--data DIR)"
-        )
-    return found.console_url
+    if found is not None and found.console_url:
+        return found.console_url
+    if found is None and (settings.data / "console").is_dir():
+        return f"http://127.0.0.1:{settings.port}"
+    raise NoAnswer(
+        f"no console is known for {settings.data}: start it with `switchtower up`, "
+        "or say where its data folder is (--data DIR)"
+    )

@@ -58,6 +58,15 @@ def test_waiting_for_a_task_that_fails_ends_with_1_and_says_how(instance: Instan
     assert f"task {session}/f failed (exit)" in said.err
 
 
+def test_waiting_for_a_task_that_is_tried_again_sees_the_new_end_and_not_the_old_one(instance: Instance, session: str):
+    task, switch = f"{session}/again", instance.data.with_name(f"{session}.switch")
+    command = ("--command", f"test -e {switch}", "--max-attempts", "1", "--session", session)
+    assert instance("task", "submit", "Again", "--name", "again", *command, "--wait").code == 1
+    switch.touch()
+    assert instance("task", "retry", task, "--wait").code == 0
+    assert instance("task", "submit", "Again", "--name", "again", *command, "--wait").code == 0  # it is so already
+
+
 def test_waiting_no_longer_than_told_ends_with_124(instance: Instance, session: str):
     said = instance("task", "submit", "Never", "--session", session, "--needs", "nobody", "--wait", "--timeout", "0.3")
     assert said.code == 124
