@@ -52,7 +52,7 @@ class Report:
         try:
             self.figures += await asyncio.wait_for(measure(), max(left, 0.0))
         except TimeoutError:
-            says = f"not done within {left:.2g} s" if left > 0 else "no time was left"
+            says = f"not done within {round(left, 2):g} s" if left > 0 else "no time was left"
             self.figures.append(Figure(scenario=scenario, name=scenario, problem=says))
         except Exception as error:  # noqa: BLE001 - a scenario that cannot run is a line of the report
             says = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
