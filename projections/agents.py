@@ -7,7 +7,7 @@ from typing import Any
 from projections.because import agent_state
 from projections.record import timeline
 from projections.rows import Agent, AgentPage, At, Run, RunFilter, TimelineFilter, Worker
-from projections.runs import runs, runs_by_id
+from projections.runs import runs, runs_under_way
 from projections.store import Reader
 
 
@@ -38,7 +38,7 @@ def _agents(db: Reader, at: At, where: str, agent_id: str = "") -> list[Agent]:
     totals = {
         row["agent_id"]: row for row in db.ask("agents.totals", {"where": only}, seq=at.events_seq, agent_id=agent_id)
     }
-    under_way = runs_by_id(db, at, [row["run_id"] for row in found if row["run_id"]])
+    under_way = runs_under_way(db, at) if any(row["run_id"] for row in found) else {}
     return [_agent(row, totals.get(row["agent_id"], {}), under_way.get(row["run_id"])) for row in found]
 
 

@@ -39,12 +39,16 @@ def _workers(db: Reader, at: At) -> Iterator[Attention]:
 
 
 def _broken(db: Reader, at: At, limit: int) -> Iterator[Attention]:
-    for row in db.ask("attention.broken", seq=at.events_seq, limit=limit):
+    broken = db.ask("attention.broken", seq=at.events_seq, limit=limit)
+    ids = [row["task_id"] for row in broken]
+    waiting = db.ask("attention.holds", seq=at.events_seq, ids=ids) if ids else []
+    holds = {row["task_id"]: row["holds"] for row in waiting}
+    for row in broken:
         says = row["because"]
         if row["state"] == "quarantined":
             says = f"{count(row['losses'], 'worker')} lost under it"
-        if row["holds"]:
-            says += f" · holds up {count(row['holds'], 'task')}"
+        if row["task_id"] in holds:
+            says += f" · holds up {count(holds[row['task_id']], 'task')}"
         yield Attention(
             kind=row["state"], rank=0 if row["state"] == "quarantined" else 2, title=row["title"], says=says,
             since=row["since"], task_id=row["task_id"], run_id=row["run_id"],

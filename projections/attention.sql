@@ -1,15 +1,20 @@
 -- What needs a person. Rank 0 comes first.
 
 -- query broken
-select t.task_id, t.title, t.state, t.because, t.since, t.run_id, t.losses,
-    (select count(*) from specs s join tasks d on d.task_id = s.task_id and d.from_seq <= $seq and d.to_seq > $seq
-     where s.from_seq <= $seq and s.to_seq > $seq and list_contains(s.depends_on, t.task_id)
-         and d.state = 'blocked') as holds
-from (
-    select * from tasks where from_seq <= $seq and to_seq > $seq and state in ('failed', 'quarantined')
-        and proof <> 'parts'
-    order by state desc, since limit $limit
-) t
+select task_id, title, state, because, since, run_id, losses from tasks
+where from_seq <= $seq and to_seq > $seq and state = 'quarantined'
+union all by name
+select task_id, title, state, because, since, run_id, losses from tasks
+where from_seq <= $seq and to_seq > $seq and state = 'failed' and proof <> 'parts'
+order by state desc, since limit $limit
+
+-- Blocked tasks that wait for these.
+-- query holds
+select needed as task_id, count(*) as holds
+from (select task_id, unnest(depends_on) as needed from specs
+      where from_seq <= $seq and to_seq > $seq and list_has_any(depends_on, $ids)) s
+join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq and t.state = 'blocked'
+group by needed
 
 -- query circles
 select plan_id, since, circle from (

@@ -29,11 +29,14 @@ def counts(db: Reader, at: At) -> Counts:
         kind = containers if row["container"] else tasks
         kind[row["state"]] = kind.get(row["state"], 0) + int(row["n"])
         claimed += int(row["claimed"])
+    for row in db.ask("throughput.containers", seq=seq):
+        containers[row["state"]] = containers.get(row["state"], 0) + int(row["n"])
+        tasks[row["state"]] -= int(row["n"])
     states: dict[str, int] = {}
     for row in db.ask("agents.page", {"where": "and a.present"}, seq=seq):
         states[agent_state(row)] = states.get(agent_state(row), 0) + 1
     return Counts(
-        tasks=tasks,
+        tasks={state: n for state, n in tasks.items() if n},
         containers=containers,
         agents=states,
         workers={row["state"]: int(row["n"]) for row in db.ask("throughput.workers", seq=seq)},

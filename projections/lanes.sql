@@ -23,7 +23,7 @@ with containers as (
     select distinct unnest(s.parents) as task_id
     from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
     where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
-        and t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')
+        and t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'
 ),
 standing as (
     select lane, count(*) filter (state = 'ready') as ready, count(*) filter (state = 'blocked') as blocked,
@@ -64,7 +64,7 @@ with containers as (
     select distinct unnest(s.parents) as task_id
     from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
     where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
-        and t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')
+        and t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'
 )
 select task_id from tasks
 where from_seq <= $seq and to_seq > $seq and state = 'ready' and lane = $lane and task_id not in (from containers)

@@ -68,13 +68,10 @@ def tool_calls(db: Reader, at: At, run_id: str, *, after: int = 0, limit: int = 
     return [ToolCall(call=call, result=results.get(call.ref)) for call in calls]
 
 
-def runs_by_id(db: Reader, at: At, run_ids: list[str]) -> dict[str, Run]:
-    """Just these runs."""
-    if not run_ids:
-        return {}
-    clauses = {"where": "and r.run_id in (select unnest($run_ids))", "before": "", "limit": ""}
-    found = db.ask("runs.page", clauses, seq=at.events_seq, run_ids=run_ids)
-    return {each.run_id: each for each in _made(db, at, found)}
+def runs_under_way(db: Reader, at: At) -> dict[str, Run]:
+    """Every run that is not over, by its id."""
+    clauses = {"where": "and r.ended_at = 0", "before": "", "limit": ""}
+    return {each.run_id: each for each in _made(db, at, db.ask("runs.page", clauses, seq=at.events_seq))}
 
 
 _BY = ("task_id", "session_id", "agent_id", "worker_id", "lane")

@@ -27,11 +27,13 @@ from projections.rows import (
 from projections.runs import runs
 from projections.store import Reader
 
-_STANDING = "t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')"
+# Written so that each comparison is pushed into the scan (measured at 1 M rows: 3 ms; as `in (…)` 20).
+_STANDING = "t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'"
+_NOT_AT_REST = "and t.state <> 'done' and t.state <> 'cancelled'"
 _CONTAINERS = f"""(select unnest(s.parents) from specs s join tasks t on t.task_id = s.task_id and {_STANDING}
     and t.from_seq <= $seq and t.to_seq > $seq where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0)"""
 
-_RANK = f"coalesce(list_position({list(STATE_ORDER)}, t.state), 99)"
+_RANK = f"case t.state {' '.join(f'when {state!r} then {rank}' for rank, state in enumerate(STATE_ORDER))} end"
 _AGE = "case when t.state in ('done', 'cancelled') then -t.since else t.born end"
 _KEYS: dict[TaskOrder, str] = {
     "need": f"{_RANK} as k1, t.priority as k2, {_AGE} as k3",
@@ -42,7 +44,7 @@ _KEYS: dict[TaskOrder, str] = {
 }
 _COST = """left join (select task_id, sum(cost_uusd)::bigint as cost_uusd from runs
     where from_seq <= $seq and to_seq > $seq group by task_id) u using (task_id)"""
-_THESE = "and {} in (select unnest($ids))"
+_FEW, _THESE = "and list_contains($ids, {})", "and {} in (select unnest($ids))"
 
 
 def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
@@ -58,7 +60,7 @@ def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
         "after": "and (k1, k2, k3, task_id) > ($k1, $k2, $k3, $last)" if wanted.after else "",
         "limit": f"limit {int(wanted.limit) + 1}" if wanted.limit else "",
     }
-    found = db.ask("tasks.page", clauses, **values, **_cursor(wanted.after))
+    found = _find(db, wanted, clauses, values)
     more = bool(wanted.limit) and len(found) > wanted.limit
     found = found[: wanted.limit] if more else found
     return Tasks(
@@ -105,6 +107,16 @@ def task(db: Reader, at: At, task_id: str) -> Task | None:
     )
 
 
+def _find(db: Reader, wanted: TaskFilter, clauses: dict[str, str], values: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row more than the page takes. Tasks at rest come last: where the others fill it, those are not sorted."""
+    cursor = _cursor(wanted.after)
+    if wanted.order == "need" and wanted.limit and not wanted.states and cursor["k1"] < STATE_ORDER.index("done"):
+        found = db.ask("tasks.page", clauses | {"where": f"{clauses['where']} {_NOT_AT_REST}"}, **values, **cursor)
+        if len(found) > wanted.limit:
+            return found
+    return db.ask("tasks.page", clauses, **values, **cursor)
+
+
 def _values(at: At, wanted: TaskFilter) -> dict[str, Any]:
     return {
         "seq": at.events_seq, "states": list(wanted.states), "lanes": list(wanted.lanes),
@@ -149,12 +161,13 @@ def _rows(db: Reader, at: At, found: list[dict[str, Any]], *, every: bool = Fals
     if not found:
         return []
     seq, ids = at.events_seq, [row["task_id"] for row in found]
-    of_parent, of_task = ("", "") if every else (_THESE.format("parent"), _THESE.format("r.task_id"))
+    of_parent, of_task = ("", "") if every else (_THESE.format("parent"), _FEW.format("task_id"))
     parts = _by_task(db.ask("tasks.parts", {"ids": of_parent}, seq=seq, ids=ids))
     used = _by_task(db.ask("tasks.used", {"ids": of_task}, seq=seq, ids=ids))
     for row in found:
         row.update(parts.get(row["task_id"], {"parts": 0, "open_parts": 0}))
-        row.update(used.get(row["task_id"], {"used": 0, "tokens": 0, "cost_uusd": None}))
+        row.update(used.get(row["task_id"], {"failed": None, "tokens": 0, "cost_uusd": None}))
+        row["used"] = sum(born > row["tries_from"] for born in row["failed"] or ())
     running = [row["run_id"] for row in found if row["state"] == "running"]
     steps = {row["run_id"]: row for row in db.ask("tasks.steps", seq=seq, run_ids=running)} if running else {}
     says = because_of(db, at, found, steps, every=every)

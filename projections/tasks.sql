@@ -179,17 +179,16 @@ from (
 where true /*ids*/
 group by parent
 
--- What the tasks' runs used, and how many of them count as attempts: those that failed since the task began anew.
+-- What the tasks' runs used, and which failed.
 -- query used
-select r.task_id, count(*) filter (r.state = 'failed' and r.born > t.tries_from) as used, sum(r.cost_uusd)::bigint as cost_uusd,
-    sum(r.input_tokens + r.output_tokens + r.cache_read_tokens + r.cache_write_tokens)::bigint as tokens
-from runs r join tasks t on t.task_id = r.task_id and t.from_seq <= $seq and t.to_seq > $seq
-where r.from_seq <= $seq and r.to_seq > $seq /*ids*/
-group by r.task_id
+select task_id, list(born) filter (state = 'failed') as failed, sum(cost_uusd)::bigint as cost_uusd,
+    sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens
+from runs where from_seq <= $seq and to_seq > $seq /*ids*/
+group by task_id
 
 -- query steps
 select run_id, step, percent, stopping, state from runs
-where from_seq <= $seq and to_seq > $seq and run_id in (select unnest($run_ids))
+where from_seq <= $seq and to_seq > $seq and ended_at = 0 and list_contains($run_ids, run_id)
 
 -- Dependencies that are not done, in the order they are named; a task nobody knows is 'unknown'.
 -- query unmet

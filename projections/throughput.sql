@@ -63,24 +63,31 @@ select count(*) filter (state = 'succeeded') as done, count(*) filter (state = '
     coalesce(sum(tokens), 0)::bigint as tokens, sum(cost_uusd)::bigint as cost_uusd
 from ends where seq <= $seq and at_us >= $since and at_us < $until
 
+-- From ready to given out. (A task reprioritised while it runs has two rows and is counted twice.)
 -- query waits
-select quantile_cont(waited / 1000.0, 0.5) as wait_median_ms, quantile_cont(waited / 1000.0, 0.95) as wait_p95_ms
+select quantile_cont(waited, 0.5) / 1000.0 as wait_median_ms, quantile_cont(waited, 0.95) / 1000.0 as wait_p95_ms
 from (
-    select min(since - ready_at) as waited from tasks
+    select since - ready_at as waited from tasks
     where state = 'running' and from_seq <= $seq and since >= $since and since < $until and ready_at > 0
-    group by task_id, attempt
 )
 
 -- query states
-with containers as (
+select state, proof = 'parts' as container, count(*) as n,
+    count(*) filter (state = 'done' and proof = 'claimed') as claimed
+from tasks where from_seq <= $seq and to_seq > $seq group by all
+
+-- Tasks with open parts.
+-- query containers
+select t.state, count(*) as n
+from (
     select distinct unnest(s.parents) as task_id
     from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
     where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
-        and t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')
+        and t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'
 )
-select state, proof = 'parts' or task_id in (from containers) as container, count(*) as n,
-    count(*) filter (state = 'done' and proof = 'claimed') as claimed
-from tasks where from_seq <= $seq and to_seq > $seq group by all
+join tasks t using (task_id)
+where t.from_seq <= $seq and t.to_seq > $seq and t.proof <> 'parts'
+group by t.state
 
 -- query runs
 select state, count(*) as n from runs where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by state
