@@ -16,7 +16,7 @@ import msgspec
 
 from core.domain import agent, lane, plan, run, schedule, session, system, task, worker
 from core.domain.state import State
-from core.domain.words import MAX_FACTS, Fact, Order, Outcome, Refused, token
+from core.domain.words import MAX_FACTS, MAX_SAID, Fact, Order, Outcome, Refused, token
 
 DAY_US = 86_400_000_000
 FUTURE_US = 300_000_000  # how far ahead of stream time a command's id may be made: 5 minutes
@@ -91,6 +91,7 @@ def _routes() -> dict[type, tuple[Callable[[State, Any, int], None], ...]]:
 
 
 _ROUTES = _routes()
+_encoded = msgspec.json.Encoder().encode
 
 
 def step(state: State, received: Received) -> list[Recorded]:
@@ -169,6 +170,9 @@ def _decided(state: State, received: Received, at: int) -> list[Event]:
         return [_refusal(state, received, "refused", f"internal: {type(error).__name__}: {error}"[:500])]
     if len(facts) > MAX_FACTS:
         return [_refusal(state, received, "refused", f"it makes {len(facts)} facts; {MAX_FACTS} is the most")]
+    largest = max((len(_encoded(fact)) for fact in facts), default=0)
+    if largest > MAX_SAID:
+        return [_refusal(state, received, "refused", f"it makes a fact of {largest:,} bytes; {MAX_SAID:,} is the most")]
     return facts
 
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from core.domain import graph, session
 from core.domain import task as tasks
 from core.domain.task import TaskSpec, TaskState
-from core.domain.words import MAX_FACTS, Fact, Line, Name, Order, Refused, check_task_id, count, listed
+from core.domain.words import MAX_FACTS, Fact, Line, Name, Order, Refused, check_name, check_task_id, count, listed
 
 if TYPE_CHECKING:
     from core.domain.state import State
@@ -131,6 +131,7 @@ def evolve(state: State, fact: Begun | Staged | Sealed | Dropped, seq: int) -> N
 
 
 def _begin(state: State, command: Begin) -> list[Event]:
+    check_name("plan", command.plan_id)
     session.open_one(state, command.session_id)
     if command.plan_id in state.plans or command.plan_id in state.sealed_plans:
         raise Refused(f"plan {command.plan_id!r} exists already", outcome="already_so")

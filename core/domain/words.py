@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 MAX_FACTS = 400  # facts one command may make; the scheduler stops there and the next command goes on
+MAX_SAID = 500 << 10  # bytes a fact may have without its envelope, which has the rest of the log's 512 KiB
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Line = Annotated[str, Meta(max_length=500)]
@@ -19,8 +20,10 @@ Outcome = Literal["refused", "already_so", "expired", "superseded", "fenced"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _ID = re.compile(r"[^\s/~*>\"\\\x00-\x1f\x7f]+")
-# Bytes a name may have. Together they keep the largest fact, the loss of a worker's 1,000 runs, under 512 KiB.
-_LONGEST = {"session": 48, "task": 100, "worker": 60, "agent": 60, "lane": 60}
+# Bytes a name may have: they bound every subject, and what one run adds to the loss of its worker.
+_LONGEST = {"session": 48, "task": 100, "worker": 60, "agent": 60, "lane": 60, "plan": 200}
+LONGEST_TASK_ID = _LONGEST["session"] + 1 + _LONGEST["task"]
+LONGEST_LANE = _LONGEST["lane"]
 
 
 class Refused(Exception):

@@ -9,10 +9,26 @@ from msgspec import Meta
 
 from core.domain import retry
 from core.domain.retry import After
-from core.domain.words import Count, Fact, Line, Name, Order, Policy, Refused, Text, check_name
+from core.domain.words import (
+    LONGEST_LANE,
+    LONGEST_TASK_ID,
+    MAX_SAID,
+    Count,
+    Fact,
+    Line,
+    Name,
+    Order,
+    Policy,
+    Refused,
+    Text,
+    check_name,
+)
 
 if TYPE_CHECKING:
     from core.domain.state import State
+
+# Bytes of one ``Released`` without its agent's id: what is around the names, the names, and an attempt's number.
+_RELEASED = 110 + 2 * LONGEST_TASK_ID + LONGEST_LANE
 
 
 class AgentSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -216,6 +232,12 @@ def _check_agents(command: Register) -> None:
     if len(set(names)) < len(names):
         raise Refused(
             f"worker {command.worker_id!r} names two agents alike; every agent of a worker needs its own name"
+        )
+    loss = sum(_RELEASED + len(f"{command.worker_id}/{name}".encode()) for name in names)
+    if loss > MAX_SAID:  # a loss that no fact could hold could never be said
+        raise Refused(
+            f"worker {command.worker_id!r} brings {len(names)} agents: their loss could take {loss:,} bytes, "
+            f"{MAX_SAID:,} is the most one fact may have; give it fewer agents, or shorter names"
         )
 
 

@@ -205,6 +205,16 @@ def test_a_command_that_would_make_too_many_facts_is_refused(monkeypatch):
     assert given().refusal(PAUSE).reason == "it makes 401 facts; 400 is the most"
 
 
+def test_a_command_whose_fact_would_be_too_large_for_the_log_is_refused():
+    """Numbers grow when they are written out: 4 bytes of a command can be 18 of its fact."""
+    numbers = b",".join([b"1e15"] * 50_000)
+    body = b'{"id":"~1","by":"x","command":{"type":"task.submit","task_id":"default/a","spec":{"title":"t","source":'
+    received = envelope.decode_command(Stored(2, "cmd.task.a.submit", NOON, body + b'{"n":[' + numbers + b"]}}}}"))
+    (recorded,) = step(given().state, received)
+    assert isinstance(recorded.fact, CommandRefused)
+    assert recorded.fact.reason.startswith("it makes a fact of 950,")
+
+
 # -- the same everywhere ----------------------------------------------------------------------------------------------
 
 

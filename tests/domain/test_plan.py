@@ -305,3 +305,8 @@ def test_a_large_plan_is_released_in_several_facts():
     released = [fact for fact in story.last if isinstance(fact, plan.Released)]
     assert [len(fact.ready) for fact in released] == [1_000, 1_000, 500]
     assert story.last[-1].ready == 2_500
+
+
+def test_a_plans_name_always_makes_a_subject():
+    said = given().refusal(plan.Begin(plan_id="\N{SNOWMAN}" * 200, session_id="default"))
+    assert "1 to 200 bytes" in said.reason

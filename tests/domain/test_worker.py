@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.domain import run, task, worker
+from core.domain import lane, machine, run, session, task, worker
 from core.domain.words import Policy
+from core.envelope import GENESIS_CHAIN, MAX_FACT, encode_fact
 from tests.spec import finish, given, planned, register, submit
 
 FIX = "default/fix"
@@ -164,3 +165,21 @@ def test_a_task_done_by_a_plan_while_it_is_being_interrupted_ends_with_its_run()
     story = story.after(*planned("p", submit("fix", begin="done")))
     assert story.state_of(FIX) == "paused"
     assert isinstance(story.when(finish(story, "fix", "interrupted"))[0], run.Interrupted)
+
+
+def test_the_loss_of_a_worker_with_all_its_runs_always_fits_one_fact():
+    """Otherwise it could never be said, and the runs would hang on it for ever."""
+    host = "w" * 60
+    named = worker.Register(
+        worker_id=host, boot_id="b", agents=[worker.AgentSpec(name=f"{n:0>60}", adapter="noop") for n in range(1_000)]
+    )
+    said = given().refusal(named)
+    assert "fewer agents, or shorter names" in said.reason
+    most = worker.Register(worker_id=host, boot_id="b", agents=named.agents[:860])
+    state = given(lane.Configure(lane="L" * 60), session.Open(session_id="s" * 48), most).state
+    spec = task.TaskSpec(title="t", lane="L" * 60)
+    orders = [task.Submit(task_id=f"{'s' * 48}/{n:0>100}", spec=spec) for n in range(860)]
+    for order in (*orders, worker.Lose(worker_id=host, epoch=state.workers[host].epoch)):
+        facts = machine.step(state, machine.Received(state.command_seq + 1, state.at, "~o", "core", order))
+    assert len(facts[0].fact.released) == 860
+    assert 480_000 < len(encode_fact(facts[0], GENESIS_CHAIN)[0].data) <= MAX_FACT
