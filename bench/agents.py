@@ -79,7 +79,7 @@ async def steady(fleet: Fleet, *, agents: int, seconds: float) -> list[Figure]:
 
 async def _at_work(fleet: Fleet, agents: int, seconds: float) -> None:
     """Everybody has a run, and there is enough to go on."""
-    await submit(fleet, plain(f"sim-{time.monotonic():.0f}", round(agents * (2 + seconds / RUN_S * 1.5))))
+    await submit(fleet, plain(f"sim-{time.monotonic_ns()}", round(agents * (2 + seconds / RUN_S * 1.5))))
     await asyncio.sleep(3.0)
 
 

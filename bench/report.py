@@ -30,7 +30,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 QUICK = Sizes(
-    times=3, tasks=5_000, latencies=70, appends=12_000, rows=50_000, starts=1, within_s=15.0, all_within_s=55.0
+    times=3, tasks=5_000, latencies=100, appends=12_000, rows=50_000, starts=1, within_s=15.0, all_within_s=55.0
 )
 
 

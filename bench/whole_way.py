@@ -20,10 +20,10 @@ async def throughput(fleet: Fleet, *, tasks: int, times: int) -> list[Figure]:
     quiet, used = Quiet(), fleet.used()
     rates: list[float] = []
     lags: list[float] = []
-    for n in range(times):
+    for _ in range(times):
         async with finished(fleet) as seen:
             began = time.monotonic()
-            await submit(fleet, plain(f"t{n}-{began:.0f}", tasks))
+            await submit(fleet, plain(f"t{time.monotonic_ns()}", tasks))
             done = await seen.reach(tasks, 10 + tasks / 300)
             rates.append(tasks / (done - began))
             if "console" in fleet.processes:
@@ -44,13 +44,13 @@ async def latency(fleet: Fleet, *, tasks: int, times: int) -> list[Figure]:
     quiet, chance = Quiet(), random.Random(7)
     lines: list[list[float]] = []
     ends: list[list[float]] = []
-    for n in range(times):
+    for _ in range(times):
         fleet.stamps.write_bytes(b"")
         called, done = {}, []
         async with finished(fleet) as seen:
             for i in range(tasks):
                 await asyncio.sleep(chance.uniform(0.010, 0.030))
-                task_id = f"default/l{n}-{i}-{time.monotonic_ns()}"
+                task_id = f"default/l{time.monotonic_ns()}"
                 began = called[f"{task_id}~1"] = time.monotonic()
                 await fleet.door.order(Submit(task_id=task_id, spec=TaskSpec(title=STAMPED)))
                 done.append((await seen.reach(i + 1, 10.0) - began) * 1e3)
@@ -77,10 +77,10 @@ def _spread(name, rounds, share, gate, noise) -> Figure:
 async def dependencies(fleet: Fleet, *, times: int) -> list[Figure]:
     """D: 1,000 tasks, 50 diamonds (1 → 8 → 1) and 10 chains of 50; first submit to last completion."""
     quiet, spans = Quiet(), []
-    for n in range(times):
+    for _ in range(times):
         orders = [
             Submit(task_id=task_id, spec=TaskSpec(title=TITLE, depends_on=needs))
-            for task_id, needs in tangled(f"d{n}-{time.monotonic():.0f}")
+            for task_id, needs in tangled(f"d{time.monotonic_ns()}")
         ]
         async with finished(fleet) as seen:
             began = time.monotonic()

@@ -79,16 +79,16 @@ def plain(prefix: str, count: int) -> Iterator[Command]:
 
 
 def tangled(prefix: str) -> Iterator[tuple[str, list[str]]]:
-    """Scenario D: task ids and what each depends on, dependencies first, all roots soon."""
+    """Scenario D: task ids and what each depends on, dependencies first, and the long chains before the diamonds."""
+    for step in range(LINKS):
+        for i in range(CHAINS):
+            yield f"default/{prefix}-c{i}-{step}", [f"default/{prefix}-c{i}-{step - 1}"] if step else []
     for i in range(DIAMONDS):
         root = f"default/{prefix}-d{i}"
         middle = [f"{root}-{k}" for k in range(FAN)]
         yield root, []
         yield from ((each, [root]) for each in middle)
         yield f"{root}-z", middle
-    for step in range(LINKS):
-        for i in range(CHAINS):
-            yield f"default/{prefix}-c{i}-{step}", [f"default/{prefix}-c{i}-{step - 1}"] if step else []
 
 
 async def submit(fleet: Fleet, commands: Iterator[Command] | Sequence[Command], pause_every: int = 400) -> None:

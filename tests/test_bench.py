@@ -38,8 +38,8 @@ def test_the_table_says_what_was_not_reached_and_what_was_not_measured():
 def test_a_percentile_is_a_value_that_was_measured():
     hundred = [float(n) for n in range(1, 101)]
 
-    assert percentile(hundred, 0.50) == 51
-    assert percentile(hundred, 0.99) == 100
+    assert percentile(hundred, 0.50) == 50
+    assert percentile(hundred, 0.99) == 99
     assert percentile([7.0], 0.99) == 7
 
 
