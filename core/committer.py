@@ -8,12 +8,13 @@ from __future__ import annotations
 from asyncio import Future
 from collections import deque
 from collections.abc import Callable
+from contextlib import aclosing
 from itertools import islice
 
 import msgspec
 
 from core.envelope import Answer
-from core.ledger import MAX_BATCH, Conflict, Ledger, LedgerError, Message, TooLarge, Unknown
+from core.ledger import MAX_BATCH, Conflict, Ledger, LedgerError, Message, Unknown
 
 IN_FLIGHT = 4  # commits chained on the wire
 SINGLY = 4  # facts that are sent as plain appends when they are all there is: 1 ms against 3 ms for a batch
@@ -75,8 +76,6 @@ class Committer:
             self._unsent -= size
             try:
                 future = await self._ledger.send("EVENTS", messages, expect=expect)
-            except TooLarge:
-                raise  # checked when it was decided: never by luck
             except LedgerError as error:
                 self._unsent += size
                 self._break(error)
@@ -101,19 +100,22 @@ class Committer:
         """
         self._generation += 1
         self._commits.clear()
-        async for stored in self._ledger.read("EVENTS", after=self.committed):
-            for fact in stored:
-                if not self._pending or self._pending[0].message.data != fact.data:
-                    raise Deposed(f"EVENTS {fact.seq} ({fact.subject}) was written by another core")
-                self._acknowledge()
+        async with aclosing(self._ledger.read("EVENTS", after=self.committed)) as reading:
+            async for stored in reading:
+                for fact in stored:
+                    if not self._pending or self._pending[0].message.data != fact.data:
+                        raise Deposed(f"EVENTS {fact.seq} ({fact.subject}) was written by another core")
+                    self._acknowledge()
         self._unsent = len(self._pending)
         self.broken = None
         await self.flush()
 
     def _done_of(self, generation: int) -> Callable[[Future[int]], None]:
         def done(future: Future[int]) -> None:
-            if generation == self._generation and not future.cancelled():
+            if generation == self._generation:
                 self._settle()
+            elif not future.cancelled():
+                future.exception()  # a commit that was mended meanwhile: looked at, so that asyncio does not complain
 
         return done
 
@@ -121,7 +123,7 @@ class Committer:
         """Acknowledge, oldest first, all that is known to be stored."""
         while self.broken is None and self._commits and self._commits[0][0].done():
             future, last = self._commits.popleft()
-            error = future.exception()
+            error = Unknown("the append was given up") if future.cancelled() else future.exception()
             if error is not None:
                 self._break(error)
                 break

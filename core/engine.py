@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, Protocol
 
 from core.clock import Clock
 from core.committer import SINGLY, Committer, Deposed, Pending
@@ -18,7 +18,18 @@ from core.domain import machine, system
 from core.domain.machine import Command, CommandRefused, Recorded
 from core.domain.state import State
 from core.envelope import INBOX, MAX_FACT, Answer, Sent, decode_command, encode_answer, encode_command, encode_fact
-from core.ledger import MAX_BATCH, Busy, Full, Gap, Ledger, LedgerError, Stored
+from core.ledger import (
+    MAX_BATCH,
+    Busy,
+    Forbidden,
+    Full,
+    Gap,
+    Ledger,
+    LedgerError,
+    Malformed,
+    Stored,
+    TooLarge,
+)
 from core.recovery import NewerRules, Snapshots, Unusable, recover
 from core.watch import Beats, Watch
 
@@ -72,7 +83,7 @@ class Engine:
         self._wake = asyncio.Event()
         self._read: deque[Stored] = deque()
         self._lost_lease = False
-        self._reader_failed: BaseException | None = None
+        self._failed: BaseException | None = None
         self._saved_seq = 0
 
     async def run(self) -> None:
@@ -120,48 +131,54 @@ class Engine:
         await self._pause(10 * RENEW_S)
 
     async def _pause(self, seconds: float) -> None:
-        if not self._stopped:
-            await self._clock.sleep(seconds)
+        end = self._clock.monotonic() + seconds
+        while not self._stopped and (left := end - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(left, TRY_AGAIN_S))
 
     # -- leading --------------------------------------------------------------------------------------------------
 
     async def _lead(self) -> None:
-        recovered = await recover(self._ledger, self._snapshots)
-        self.state, self._chain = recovered.state, recovered.chain
-        self._committer = Committer(self._ledger, self.state.seq, self._answer, self._wake.set)
-        self._tail = recovered.tail
-        self._forget()
-        if not self.state.rules:
-            await self._begin()
-        log.info("leads from event %d, command %d, rules %d", recovered.seq, self.state.command_seq, self.state.rules)
-        self.leading = True
-        helpers = [asyncio.ensure_future(self._follow(self.state.command_seq)), asyncio.ensure_future(self._look())]
-        if self._lease is not None:
-            helpers.append(asyncio.ensure_future(self._renew()))
+        self._read.clear()
+        self._lost_lease, self._failed = False, None
+        # The lease is kept from here on: reading a long log takes longer than it lasts.
+        helpers = [] if self._lease is None else [self._beside(self._renew())]
         try:
+            await self._take_over()
+            helpers += [self._beside(self._follow(self.state.command_seq)), self._beside(self._look())]
             await self._turn_for_ever()
         finally:
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
 
-    def _forget(self) -> None:
-        self._read.clear()
-        self._lost_lease = False
-        self._reader_failed = None
+    async def _take_over(self) -> None:
+        recovered = await recover(self._ledger, self._snapshots)
+        self.state, self._chain, self._tail = recovered.state, recovered.chain, recovered.tail
+        self._committer = Committer(self._ledger, self.state.seq, self._answer, self._wake.set)
         self._watch.start_anew()
         self._saved_seq = self.state.seq
+        if not self.state.rules:
+            await self._begin()
+        log.info("leads from event %d, command %d, rules %d", recovered.seq, self.state.command_seq, self.state.rules)
+        self.leading = True
 
     async def _begin(self) -> None:
         """Order the log to begin. Two cores may both: the second order finds it begun already."""
-        commands, events = await self._ledger.head("COMMANDS"), await self._ledger.head("EVENTS")
+        commands, events = self._heads = await self._ledger.head("COMMANDS"), await self._ledger.head("EVENTS")
         begin = system.Begin(commands_created=commands.created, events_created=events.created, build=self._build)
         await self._order(begin, "~begin")
 
+    def _check_beginning(self, genesis: system.Genesis) -> None:
+        if (genesis.commands_created, genesis.events_created) != tuple(head.created for head in self._heads):
+            raise Unusable(
+                "COMMANDS begins another log than these streams: one of them was made again; "
+                "restore both from one backup, or start with an empty data folder"
+            )
+
     async def _turn_for_ever(self) -> None:
         while not self._stopped:
-            if self._reader_failed is not None:
-                raise self._reader_failed
+            if self._failed is not None:
+                raise self._failed
             if self._lost_lease:
                 raise Deposed("the lease went to another core")
             if self._committer.broken is not None:
@@ -176,15 +193,25 @@ class Engine:
 
     async def _rest(self) -> None:
         """Nothing to decide, or too much on the wire: sleep until something happens."""
-        if not self._read and self.state.pending and self._watch.once(f"~continue/{self.state.command_seq}"):
-            await self._order(system.Continue(), f"~continue/{self.state.command_seq}")
+        if not self._read and self.state.pending:
+            await self._order_to_go_on()
         if not (self._read and self._committer.has_room) and self._committer.broken is None:
             self._wake.clear()
-            if not (self._stopped or self._lost_lease or self._reader_failed):
+            if not (self._stopped or self._lost_lease or self._failed):
                 await self._wake.wait()
         await asyncio.sleep(0)
 
+    async def _order_to_go_on(self) -> None:
+        order_id = f"~continue/{self.state.command_seq}"
+        if self._watch.once(order_id):
+            try:
+                await self._order(system.Continue(), order_id)
+            except LedgerError as error:
+                log.info("cannot order what was left over: %s", error)
+
     async def _mend(self, why: LedgerError) -> None:
+        if isinstance(why, TooLarge | Malformed | Forbidden):
+            raise Unusable(f"EVENTS does not take what this core writes: {why}") from why
         log.info("reads EVENTS again after %d: %s", self._committer.committed, why)
         self._watch.forgive()
         if isinstance(why, Full | Busy):  # sending again at once would only ask the same question
@@ -212,7 +239,13 @@ class Engine:
     def _decide(self, stored: Stored) -> int:
         """Decide one command, queue its facts, and return how many."""
         received = decode_command(stored)
-        records = machine.step(self.state, received)
+        try:
+            records = machine.step(self.state, received)
+        except Exception:
+            log.critical("stops at command %d (%s): its facts cannot be folded", stored.seq, stored.subject)
+            raise
+        if isinstance(records[0].fact, system.Genesis):
+            self._check_beginning(records[0].fact)
         inbox = stored.headers.get(INBOX, "") if stored.headers is not None else ""
         answer = self._outcome(records, stored.seq) if inbox else None
         for recorded in records:
@@ -247,18 +280,25 @@ class Engine:
 
     # -- helpers that run beside ----------------------------------------------------------------------------------
 
+    def _beside(self, helper: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run it beside the turn; what it fails with, the turn raises. Half a core must not go on."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                self._failed = task.exception()
+                self._wake.set()
+
+        task = asyncio.ensure_future(helper)
+        task.add_done_callback(ended)
+        return task
+
     async def _follow(self, after: int) -> None:
-        try:
-            async for stored in self._ledger.follow("COMMANDS", after=after):
+        async with aclosing(self._ledger.follow("COMMANDS", after=after)) as arriving:
+            async for stored in arriving:
                 self._read.extend(stored)
                 self._wake.set()
                 while len(self._read) > 20_000:  # the log holds the rest
                     await self._clock.sleep(0.01)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - carried to the turn, which raises it
-            self._reader_failed = error
-            self._wake.set()
 
     async def _renew(self) -> None:
         assert self._lease is not None
@@ -276,6 +316,8 @@ class Engine:
     async def _look(self) -> None:
         while True:
             await self._clock.sleep(LOOK_S)
+            if self.state.pending:  # the order to go on may have been lost
+                self._wake.set()
             try:
                 await self._watch.look(self.state)
             except LedgerError as error:

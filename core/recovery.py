@@ -100,10 +100,10 @@ async def _from_snapshot(ledger: Ledger, snapshots: Snapshots) -> Recovered | No
         return None
     if events.last_seq < found.seq:
         return None
-    async for batch in ledger.read("EVENTS", after=found.seq - 1, until=found.seq):
-        if batch and chain_of(batch[0].data) == found.chain:
-            return Recovered(restore(found.state), found.chain, [])
-    return None
+    there = [each async for batch in ledger.read("EVENTS", after=found.seq - 1, until=found.seq) for each in batch]
+    if not there or chain_of(there[0].data) != found.chain:
+        return None
+    return Recovered(restore(found.state), found.chain, [])
 
 
 def _decode(stored: Stored) -> Recorded:

@@ -14,8 +14,9 @@ from core.domain.state import snapshot
 from core.door import Door, Pending
 from core.engine import Engine
 from core.envelope import Answer, decode_command, decode_fact, encode_fact, unchained
-from core.ledger import Full, Message, Unknown
-from core.memory import MemoryLedger
+from core.ledger import Forbidden, Full, Malformed, Message, TooLarge, Unknown
+from core.memory import Log, MemoryLedger
+from core.recovery import Unusable
 
 
 class House:
@@ -231,3 +232,153 @@ async def test_at_four_fifths_of_a_log_s_limit_the_doors_take_no_new_orders() ->
             house.clock.advance(seconds=6)
             await house.order(submit(f"t{number}"))
     await house.stop()
+
+
+class LeaseOnAClock:
+    """A lease of three seconds that somebody else would take at once."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self.clock, self.until, self.lost = clock, 0.0, 0
+
+    async def acquire(self) -> bool:
+        self.until = self.clock.monotonic() + 3
+        return True
+
+    async def renew(self) -> bool:
+        self.lost += self.clock.monotonic() > self.until
+        return await self.acquire()
+
+    async def release(self) -> None:
+        self.until = 0.0
+
+
+class LongToRead(MemoryLedger):
+    """Reading all of EVENTS takes ten seconds. ``read_from_first``: how often that was done."""
+
+    read_from_first = 0
+
+    async def read(self, stream, *, after=0, until=None, subjects=()):  # type: ignore[no-untyped-def]
+        if stream == "EVENTS" and after == 0:
+            self.read_from_first += 1
+            for _ in range(10):
+                await self.clock.sleep(1)
+        async for found in super().read(stream, after=after, until=until, subjects=subjects):
+            yield found
+
+
+async def passes(house: House, seconds: float) -> None:
+    for _ in range(int(seconds * 4)):
+        house.clock.advance(seconds=0.25)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def test_a_core_that_reads_a_long_log_keeps_its_lease_meanwhile() -> None:
+    """Or two of them would take it from each other for ever, and none would ever lead."""
+    house = House()
+    house.ledger = LongToRead(house.clock)
+    lease = LeaseOnAClock(house.clock)
+    engine = Engine(house.ledger, house.clock, lease=lease, answers=house.answers)
+    house.cores.append((engine, asyncio.ensure_future(engine.run())))
+    await passes(house, 12)
+    assert engine.leading
+    assert lease.lost == 0
+    await house.stop()
+
+
+async def test_a_part_of_the_core_that_breaks_ends_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A core that leads but looks at no timer and no beat any more would look alive for ever."""
+
+    async def broken(*_: object) -> None:
+        raise KeyError("default/fix")
+
+    house = House()
+    engine = house.start()
+    monkeypatch.setattr(engine._watch, "look", broken)
+    await passes(house, 1)
+    with pytest.raises(KeyError):
+        await asyncio.wait_for(house.cores[0][1], 1)
+
+
+class Closed(LongToRead):
+    """Takes no commands of the core's, or no facts, while ``why`` says so."""
+
+    no_commands: Exception | None = None
+    no_facts: Exception | None = None
+
+    async def send(self, stream, messages, *, expect=None):  # type: ignore[no-untyped-def]
+        why = self.no_commands if stream == "COMMANDS" else self.no_facts
+        if why is None or (stream == "COMMANDS" and b'"by":"core"' not in messages[0].data):
+            return await super().send(stream, messages, expect=expect)
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future.set_exception(why)
+        return future
+
+
+async def a_house_on(ledger: Closed, house: House) -> Engine:
+    house.ledger = ledger
+    house.door = Door(ledger, house.answers, house.clock, by="ada")
+    engine = house.start()
+    await passes(house, 11)
+    return engine
+
+
+async def test_a_core_that_cannot_order_itself_to_go_on_tries_again_where_it_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house, ledger = House(), Closed(HandClock())
+    ledger.clock = house.clock
+    engine = await a_house_on(ledger, house)
+    for name in "abc":
+        await house.order(submit(name))
+    ledger.no_commands = Full("COMMANDS is full")
+    monkeypatch.setattr(machine, "MAX_FACTS", 1)
+    agents = [worker.AgentSpec(name=name, adapter="noop") for name in "xyz"]
+    await house.order(worker.Register(worker_id="w1", boot_id="b1", agents=agents))
+    await passes(house, 5)
+    assert engine.state.pending
+    assert ledger.read_from_first == 1
+    ledger.no_commands = None
+    await passes(house, 10)
+    assert {each.state for each in engine.state.tasks.values()} == {"running"}
+    await house.stop()
+
+
+@pytest.mark.parametrize("why", [Forbidden("no right to"), TooLarge("900 KB"), Malformed("no subject")])
+async def test_what_the_log_will_never_take_ends_the_core_and_says_so(why: Exception) -> None:
+    house, ledger = House(), Closed(HandClock())
+    ledger.clock = house.clock
+    await a_house_on(ledger, house)
+    ledger.no_facts = why
+    await house.door.order(submit("a"), wait_s=0)
+    with pytest.raises(Unusable, match=str(why)):
+        await asyncio.wait_for(house.cores[0][1], 1)
+
+
+async def test_a_core_that_gives_way_to_a_newer_one_stops_when_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    house.start()
+    await house.order(submit("a"))
+    await house.stop()
+    monkeypatch.setattr("core.recovery.KNOWN_RULES", (99,))
+    engine = house.start()
+    await passes(house, 1)
+    engine.stop()
+    await passes(house, 1)
+    assert house.cores[0][1].done()
+
+
+async def test_commands_of_one_log_are_not_decided_into_another() -> None:
+    """EVENTS was deleted and made again: deciding all of it anew would hand every task out once more."""
+    house, ledger = House(), Closed(HandClock())
+    ledger.clock = house.clock
+    await a_house_on(ledger, house)
+    await house.order(submit("a"))
+    await house.stop()
+    house.ledger.logs["EVENTS"] = Log(house.clock.now_us())
+    engine = house.start()
+    await passes(house, 11)
+    assert not house.facts()
+    with pytest.raises(Unusable, match="another log"):
+        await asyncio.wait_for(house.cores[0][1], 1)
+    assert not engine.leading

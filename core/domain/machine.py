@@ -170,9 +170,10 @@ def _decided(state: State, received: Received, at: int) -> list[Event]:
         return [_refusal(state, received, "refused", f"internal: {type(error).__name__}: {error}"[:500])]
     if len(facts) > MAX_FACTS:
         return [_refusal(state, received, "refused", f"it makes {len(facts)} facts; {MAX_FACTS} is the most")]
-    largest = max((len(_encoded(fact)) for fact in facts), default=0)
-    if largest > MAX_SAID:
-        return [_refusal(state, received, "refused", f"it makes a fact of {largest:,} bytes; {MAX_SAID:,} is the most")]
+    for fact in facts:
+        if (size := len(_encoded(fact))) > MAX_SAID:
+            said = f"it makes a fact of {size:,} bytes; {MAX_SAID:,} is the most"
+            return [_refusal(state, received, "refused", said)]
     return facts
 
 
