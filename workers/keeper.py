@@ -27,7 +27,7 @@ import time
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 WORKER = 0  # the socket's descriptor
 TERM_S = 1.0  # from SIGTERM to SIGKILL where the worker did not say
-GIVE_UP_S = 10.0  # a process that survives SIGKILL so long hangs in the kernel; the worker is told and we go
+GIVE_UP_S = 10.0  # processes that survive SIGKILL so long hang in the kernel; the worker is told and we go
 FOREVER = float("inf")
 
 
@@ -88,11 +88,14 @@ class Tree:
     def kill(self) -> int:
         """Kill all of it, wherever it hid; how many there were beside the agent. Returns when all are gone."""
         strays: set[int] = set()
+        before: set[int] = set()
         until = time.monotonic() + GIVE_UP_S
         pause_s = 0.0
         while self.reap() and time.monotonic() < until:
             # Stop them before killing them: a fork bomb that is only killed goes on faster than we can look.
             found = descendants(os.getpid())
+            if found != before:  # on a busy machine a large tree takes its time; only standing still is hanging
+                before, until = found, time.monotonic() + GIVE_UP_S
             for pid in found - strays:
                 send(pid, signal.SIGSTOP)
             if found - strays:

@@ -197,7 +197,11 @@ class Tree:
         fields = [str(os.getpid()), repr(time_limit_s), repr(lease_s), str(folder), *argv]
         body = os.fsencode("\0".join(fields))
         self._to_keeper.write(b"%d\n%b" % (len(body), body))
-        line = (await within(self._clock, START_WITHIN_S, self._from_keeper.readline())).decode(errors="replace")
+        try:
+            said = await within(self._clock, START_WITHIN_S, self._from_keeper.readline())
+        except ConnectionError:
+            said = b""
+        line = said.decode(errors="replace")
         word, _, rest = line.strip().partition(" ")
         if word != "started":
             raise CannotStart(rest or "its keeper died at the start")
