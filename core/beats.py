@@ -15,6 +15,7 @@ from core.tables import Table
 
 log = logging.getLogger("core.beats")
 AGAIN_S = 0.5
+MOST_HEARD = 20_000
 
 
 class HeardBeats:
@@ -22,14 +23,11 @@ class HeardBeats:
 
     def __init__(self, table: Table, clock: Clock) -> None:
         self._table, self._clock = table, clock
-        self._heard: dict[str, tuple[int, float, int]] = {}
+        self._heard: dict[tuple[str, int], tuple[float, int]] = {}
 
     def last(self, worker_id: str, epoch: int) -> tuple[float, int] | None:
         """When this epoch of the worker was last heard: (our monotonic seconds, the worker's wall microseconds)."""
-        heard = self._heard.get(worker_id)
-        if heard is None or heard[0] != epoch:
-            return None
-        return heard[1], heard[2]
+        return self._heard.get((worker_id, epoch))
 
     async def listen(self) -> None:
         """Hear beats for ever; a bucket that cannot be read just now is read again."""
@@ -51,4 +49,8 @@ class HeardBeats:
         except msgspec.DecodeError as error:
             log.warning("heartbeat %.80r cannot be read: %s", key, error)
             return
-        self._heard[beat.worker_id] = (beat.epoch, self._clock.monotonic(), beat.at)
+        # Each epoch for itself: a process that was replaced may beat on under the same key.
+        self._heard.pop((beat.worker_id, beat.epoch), None)
+        self._heard[beat.worker_id, beat.epoch] = (self._clock.monotonic(), beat.at)
+        while len(self._heard) > MOST_HEARD:  # the one not heard of for longest
+            del self._heard[next(iter(self._heard))]
