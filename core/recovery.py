@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Protocol
 
 import msgspec
 
 from core.domain import machine
 from core.domain.machine import Recorded
-from core.domain.state import State, restore, snapshot
+from core.domain.state import Book, State, restore, snapshot
 from core.domain.system import KNOWN_RULES
 from core.envelope import GENESIS_CHAIN, chain_of, chained, decode_fact, unchained
 from core.ledger import Gap, Ledger, LedgerError, Stored
@@ -22,6 +23,10 @@ class NewerRules(Unusable):
     """The log is under rules this build does not know: it stands by for one that does."""
 
 
+# Tells this build's state from another's: a field that one of them lacks would silently be taken as empty.
+SHAPE = hashlib.blake2b(msgspec.json.encode(msgspec.json.schema(Book), order="sorted"), digest_size=8).hexdigest()
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """A state and where it stands. ``chain`` is the hash of the fact at ``seq``; times in microseconds."""
 
@@ -32,6 +37,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     commands_created: int
     events_created: int
     state: bytes
+    shape: str = ""
 
 
 def taken(state: State, chain: str) -> Snapshot:
@@ -44,6 +50,7 @@ def taken(state: State, chain: str) -> Snapshot:
         commands_created=state.commands_created,
         events_created=state.events_created,
         state=snapshot(state),
+        shape=SHAPE,
     )
 
 
@@ -93,7 +100,7 @@ async def recover(ledger: Ledger, snapshots: Snapshots | None = None) -> Recover
 async def _from_snapshot(ledger: Ledger, snapshots: Snapshots) -> Recovered | None:
     """The newest snapshot, if the log it was taken of is this one and still holds the fact it stands at."""
     found = await snapshots.newest()
-    if found is None or found.rules not in KNOWN_RULES or not found.seq:
+    if found is None or found.rules not in KNOWN_RULES or found.shape != SHAPE or not found.seq:
         return None
     commands, events = await ledger.head("COMMANDS"), await ledger.head("EVENTS")
     if (commands.created, events.created) != (found.commands_created, found.events_created):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,7 @@ from core.recovery import Snapshot, taken
 log = logging.getLogger("core.snapshots")
 
 PREFIX = "core-"
+WRITE_WITHIN_S = 120
 KEPT = 2  # the newest, and one before it in case that one was cut short
 
 
@@ -49,8 +51,13 @@ class ForkedSnapshots:
         self._writing: asyncio.Task[None] | None = None
 
     async def newest(self) -> Snapshot | None:
-        """The newest one that can be read."""
-        for name in reversed(await self._names()):
+        """The newest one that can be read; None too when nobody can say which there are: the log tells all of it."""
+        try:
+            names = await self._names()
+        except LedgerError as error:
+            log.warning("snapshots cannot be listed: %s", error)
+            return None
+        for name in reversed(names):
             try:
                 return msgspec.msgpack.decode(await self._objects.get(name), type=Snapshot)
             except (LedgerError, msgspec.DecodeError) as error:
@@ -63,10 +70,14 @@ class ForkedSnapshots:
     def keep(self, state: State, chain: str) -> None:
         if self._writing is not None and not self._writing.done():
             return
-        self._scratch.mkdir(parents=True, exist_ok=True)
         path = self._scratch / f"snapshot-{os.getpid()}"
         name = f"{PREFIX}{state.seq:020d}"
-        child = os.fork()
+        try:
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            child = os.fork()
+        except OSError as error:
+            log.warning("snapshot %s was not begun: %s", name, error)
+            return
         if child == 0:
             _write_and_exit(path, state, chain)
         self._writing = asyncio.ensure_future(self._store(child, path, name))
@@ -94,6 +105,7 @@ def _written_by(child: int, path: Path) -> bytes:
 def _write_and_exit(path: Path, state: State, chain: str) -> None:
     """In the child: no event loop, no connection is touched, and nothing of the parent's is closed."""
     code = 1
+    signal.alarm(WRITE_WITHIN_S)  # a fork may have caught a lock that nobody here will ever open
     try:
         path.write_bytes(msgspec.msgpack.encode(taken(state, chain)))
         code = 0

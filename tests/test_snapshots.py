@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from core import engine
+from core import engine, recovery
 from core.answers import LinkAnswers
 from core.clock import HandClock, SystemClock
 from core.domain import machine, system, task
@@ -16,6 +16,7 @@ from core.domain.state import State, snapshot
 from core.door import Door
 from core.envelope import GENESIS_CHAIN, Sent, decode_command, encode_command, encode_fact
 from core.jetstream import JetStreamLedger
+from core.ledger import Unknown
 from core.link import connect
 from core.memory import MemoryLedger
 from core.objects import ObjectStore
@@ -144,3 +145,28 @@ async def test_a_leading_core_keeps_snapshots_while_it_works(tmp_path: Path, mon
     finally:
         await link.close()
         server.stop()
+
+
+async def test_a_snapshot_of_a_state_of_another_shape_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another build's state may lack what this one would have folded: fields left out would be taken as empty."""
+    ledger, snapshots = MemoryLedger(HandClock()), ForkedSnapshots(Shelf(), tmp_path)
+    state, chain = await history(ledger, range(5))
+    await kept(snapshots, state, chain)
+    monkeypatch.setattr(recovery, "SHAPE", "another")
+    monkeypatch.setattr(recovery, "restore", None)
+    assert snapshot((await recover(ledger, snapshots)).state) == snapshot(state)
+
+
+async def test_a_snapshot_that_cannot_be_begun_or_listed_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    snapshots = ForkedSnapshots(Shelf(), tmp_path / "file")
+    snapshots.keep(*await history(MemoryLedger(HandClock()), range(2)))
+    assert await snapshots.newest() is None
+
+    class Shut(Shelf):
+        async def objects(self) -> list[Label]:
+            raise Unknown("no answer in time")
+
+    assert await ForkedSnapshots(Shut(), tmp_path).newest() is None
