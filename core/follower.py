@@ -135,7 +135,9 @@ class Follower:
     async def _try_make(self, within_s: float) -> None:
         """Wait for the link, ``within_s`` at most, then one try to make a consumer after the pause its turn has."""
         try:
-            await asyncio.wait_for(self._link.until_up(), within_s)
+            # Not wait_for: in Python 3.11 it swallows a cancellation that comes as what it waits for is done.
+            async with asyncio.timeout(within_s):
+                await self._link.until_up()
         except TimeoutError:
             return
         await asyncio.sleep(AGAIN_S[min(self._tries, len(AGAIN_S) - 1)])

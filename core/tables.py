@@ -235,7 +235,8 @@ class _Watcher:
         self._follower = self._fresh()
         present: dict[str, Entry] = {}
         try:
-            await asyncio.wait_for(self._follower.ready(), idle)
+            async with asyncio.timeout(idle):  # wait_for may swallow a cancellation (Python 3.11)
+                await self._follower.ready()
             while not self._follower.caught_up:
                 found = await self._follower.next(LIST_STEP_S)
                 if self._follower.made != 1 or not found:
