@@ -99,6 +99,8 @@ async def _lead_or_stand_by(settings: Settings, link: Link, stopped: asyncio.Eve
         if running.done():
             running.result()
             return 0
+        if hearing.done():
+            hearing.result()
         raise LedgerError("the connection to NATS was closed for good")
     finally:
         for task in (hearing, closing, running):

@@ -147,7 +147,7 @@ async def test_a_decider_that_raises_is_a_refusal_not_a_crash(house: House, monk
     with monkeypatch.context() as patch:
         patch.setattr(task, "decide", broken)
         answer = await house.order(submit("x"))
-        assert answer.reason == "internal: ZeroDivisionError: no good"
+        assert answer.reason == "internal: ZeroDivisionError in task.submit"
     assert (await house.order(submit("x"))).outcome == "done"
 
 

@@ -167,7 +167,9 @@ def _decided(state: State, received: Received, at: int) -> list[Event]:
     except (MemoryError, RecursionError):
         raise  # not a function of the command: another core, or this one later, might decide otherwise
     except Exception as error:  # noqa: BLE001 - a defect in a decider must not stop the queue; it is recorded
-        return [_refusal(state, received, "refused", f"internal: {type(error).__name__}: {error}"[:500])]
+        # Not its text: that may hold an address, or differ between Pythons. Replaying the log tells it again.
+        said = f"internal: {type(error).__name__} in {tag(received.command) if received.command else 'no command'}"
+        return [_refusal(state, received, "refused", said)]
     if len(facts) > MAX_FACTS:
         return [_refusal(state, received, "refused", f"it makes {len(facts)} facts; {MAX_FACTS} is the most")]
     for fact in facts:
@@ -189,17 +191,18 @@ def _acceptable(state: State, received: Received, at: int) -> Command:
             f"its deadline passed {(at - received.deadline) / 1e6:.1f} s before it was read", outcome="expired"
         )
     if not received.id.startswith(DERIVED):
-        _check_id(state, received.id, at)
+        _check_id(state, received.id, received.at)
     return command
 
 
 def _check_id(state: State, command_id: str, at: int) -> None:
+    """``at`` is the command's own stream time: the log's may have been carried years ahead by a clock that jumped."""
     if command_id in state.recent:
         raise Refused("a command of this id was decided before", outcome="already_so")
     made = made_at(command_id)
     if made is None:
         raise Refused(f"command id {command_id[:60]!r} is not a UUIDv7")
-    if made < at - DAY_US:
+    if made < at - DAY_US or made <= state.forgotten:
         raise Refused("its id is older than a day: send it again under a new one", outcome="expired")
     if made > at + FUTURE_US:
         raise Refused("its id is made more than 5 minutes in the future: check the sender's clock")
@@ -252,4 +255,5 @@ def _close(state: State, command_id: str, command_seq: int, of: int) -> None:
         oldest = next(iter(state.recent))
         if state.recent[oldest] >= horizon:
             break
-        del state.recent[oldest]
+        decided = state.recent.pop(oldest)
+        state.forgotten = max(state.forgotten, min(made_at(oldest) or 0, decided + FUTURE_US))

@@ -49,6 +49,7 @@ class Book(msgspec.Struct):
     to_roll_up: dict[str, None] = {}
     to_tell: dict[str, list[str]] = {}
     recent: dict[str, int] = {}
+    forgotten: int = 0  # when the youngest id that is no longer in ``recent`` was made
 
 
 class State(Book):
