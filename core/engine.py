@@ -38,7 +38,6 @@ log = logging.getLogger("core")
 RENEW_S = 1.0
 TRY_AGAIN_S = 0.5  # between tries to take the lease, and after a failed read of the log
 LOOK_S = 0.25  # how often timers and beats are looked at
-AHEAD_US = 60_000_000  # stream time this far ahead of the core's clock is not trusted
 SNAPSHOT_FACTS = 50_000
 
 
@@ -256,8 +255,7 @@ class Engine:
                 self._meet_tail(message.data)
                 continue
             self._committer.add(Pending(message, inbox if recorded.end else "", answer if recorded.end else None))
-        if received.at > self._clock.now_us() + AHEAD_US and not self.state.clock_suspected:
-            self._suspect((received.at - self._clock.now_us()) / 1e6)
+        self._watch.compare(received.at)
         return len(records)
 
     def _meet_tail(self, data: bytes) -> None:
@@ -322,16 +320,6 @@ class Engine:
                 await self._watch.look(self.state)
             except LedgerError as error:
                 log.info("cannot order what is due: %s", error)
-
-    def _suspect(self, ahead_s: float) -> None:
-        if self._watch.once("~suspect"):
-            self._suspecting = asyncio.ensure_future(self._say_suspected(round(ahead_s, 1)))
-
-    async def _say_suspected(self, ahead_s: float) -> None:
-        try:
-            await self._order(system.SuspectClock(ahead_s=ahead_s), f"~suspect/{self.state.command_seq}")
-        except LedgerError as error:  # the next command that is so far ahead says it again
-            log.info("cannot order that the clock is suspected: %s", error)
 
     async def _order(self, command: Command, order_id: str) -> None:
         await self._ledger.append("COMMANDS", [encode_command(Sent(id=order_id, by="core", command=command))])

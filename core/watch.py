@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from core.clock import Clock
-from core.domain import task, worker
+from core.domain import system, task, worker
 from core.domain.machine import Command
 from core.domain.state import State
 
+AHEAD_US = 60_000_000  # stream time this far ahead of the core's clock is not trusted
 INSIST_S = 2.0  # after which what is still due is ordered again
 MOST_REMEMBERED = 10_000
 STOPPED_S = 1.0  # a gap between two looks that means that we stood still, and heard nothing
@@ -36,6 +37,7 @@ class Watch:
         self._ordered: dict[str, float] = {}
         self._present_since: dict[tuple[str, int], float] = {}
         self._heard_since = self._looked_at = 0.0
+        self._ahead_us = 0
 
     def start_anew(self) -> None:
         """We lead from now on: everyone has a whole TTL to be heard of."""
@@ -46,6 +48,10 @@ class Watch:
     def forgive(self) -> None:
         """We could not hear: nobody's silence until now counts."""
         self._heard_since = self._clock.monotonic()
+
+    def compare(self, stream_us: int) -> None:
+        """A command of this stream time was decided: far ahead of our clock, it is not to be trusted."""
+        self._ahead_us = max(self._ahead_us, stream_us - self._clock.now_us())
 
     def once(self, order_id: str) -> bool:
         """Whether to order this now: not again within ``INSIST_S``."""
@@ -62,12 +68,20 @@ class Watch:
         if self._clock.monotonic() - self._looked_at > STOPPED_S:
             self.forgive()
         try:
-            if not state.clock_suspected:
+            if self._ahead_us > AHEAD_US and not state.clock_suspected:
+                await self._suspect_clock(state)
+            elif not state.clock_suspected:
                 await self._wake_tasks(state)
+            self._ahead_us = 0
             if self._beats is not None:
                 await self._lose_workers(state, self._beats)
         finally:
             self._looked_at = self._clock.monotonic()
+
+    async def _suspect_clock(self, state: State) -> None:
+        if self.once("~suspect"):
+            suspect = system.SuspectClock(ahead_s=round(self._ahead_us / 1e6, 1))
+            await self._order(suspect, f"~suspect/{state.command_seq}")
 
     async def _wake_tasks(self, state: State) -> None:
         now = self._clock.now_us()
