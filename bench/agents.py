@@ -92,8 +92,8 @@ async def lost(fleet: Fleet, *, times: int) -> list[Figure]:
     quiet, spans = Quiet(), []
     for n in range(times):
         name = f"{WORKER}-{n}"
-        await fleet.start_worker("sim:8", name=name)
         after = (await fleet.ledger.head("EVENTS")).last_seq
+        await fleet.start_worker("sim:8", name=name)
         work = [
             Submit(task_id=f"default/lost-{n}-{i}", spec=TaskSpec(title="bench", prompt="sim: seconds=60"))
             for i in range(8)

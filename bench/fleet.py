@@ -28,7 +28,7 @@ from core.link import Link, connect
 from core.settings import load
 
 READY_WITHIN_S = 20.0
-WORKER = "bench"
+WORKER = "worker"
 SLOTS = 200
 
 
