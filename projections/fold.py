@@ -16,12 +16,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from projections.intervals import OPEN, begins, intervals
+from projections.intervals import OPEN, intervals
 from projections.rows import MANY
 from projections.sql import OBSERVATION, Sql, Table
 
-FRESH = "fresh rows"
-UNION = " union all by name "
 NEWS_OF = {  # by table: a column, and what its ids are news of
     "runs": {"run_id": "runs", "task_id": "tasks", "agent_id": "agents"},
     "observations": {"run_id": "runs", "task_id": "tasks"},
@@ -56,88 +54,88 @@ def create(db: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 class Fold:
-    """Folds batches through one connection, inside the caller's transaction."""
+    """Folds batches through one connection, inside the caller's transaction.
+
+    A block reads ``facts``: DuckDB finds the Arrow table of that name among the arguments of the method that runs it.
+    Each block runs alone, and what they make is put together in Arrow: planning one query of all blocks of a table
+    takes several times longer than the blocks themselves (measured for three facts: 10 ms against 3).
+    """
 
     def __init__(self, db: duckdb.DuckDBPyConnection, sql: Sql) -> None:
         self._db = db
         self._sql = sql
+        self._shapes: dict[str, pa.Schema] = {}
 
     def take(self, stream: str, relations: Mapping[str, pa.Table], touched: Touched) -> None:
         """Fold the relations, by block name, and add to ``touched`` what they changed."""
-        for name, relation in relations.items():
-            self._db.register(f"on {name}", relation)
-        changes = [table for table in self._sql.of_stream(stream) if relations.keys() & table.on.keys()]
+        tables = [table for table in self._sql.of_stream(stream) if relations.keys() & table.on.keys()]
         # All blocks look before any table moves.
-        found = {table.name: self._changes(table, relations.keys() & table.on.keys()) for table in changes if table.key}
-        for table in changes:
-            if table.key:
-                self._note(table, self._move(table, found[table.name]), touched)
-            else:
-                self._append(table, relations.keys() & table.on.keys())
+        changes = {table.name: self._changes(table, relations) for table in tables if table.key}
+        for table in tables:
+            if not table.key:
+                self._append(table, relations)
                 self._note(table, relations.get(OBSERVATION), touched)
+        for table in tables:
+            if table.key:
+                self._note(table, self._move(table, changes[table.name]), touched)
         for table in self._sql.of_stream(stream):
             for name in relations.keys() & table.after.keys():
-                self._db.execute(_from(name, table.after[name]))
-        # Only after success: a rollback takes them away by itself, and here would hide what went wrong.
-        for name in relations:
-            self._db.unregister(f"on {name}")
+                self._run(table.after[name], relations[name])
 
-    def _append(self, table: Table, names: set[str]) -> None:
+    def _append(self, table: Table, relations: Mapping[str, pa.Table]) -> None:
         """Every row the blocks make, into a table that only grows."""
-        arms = [f"select * from ({_from(name, table.on[name].sql)})" for name in table.on if name in names]
-        self._db.execute(f"insert into {table.name} by name {UNION.join(arms)}")
+        for name, block in table.on.items():
+            if name in relations:
+                self._run(f"insert into {table.name} by name select * from ({block.sql})", relations[name])
 
-    def _changes(self, table: Table, names: set[str]) -> pa.Table:
-        """Every row the blocks make, NULL where a block says nothing, and the open rows they follow (``standing``)."""
-        key, now = table.key, f"{table.name}_now"
-        bare = f"select {key}, from_seq, * exclude ({key}, from_seq, to_seq)"
-        arms = [f"{bare} from {now} where false"]
-        arms += [
-            f"select seq as from_seq, * exclude (seq) from ({_from(name, table.on[name].sql)})"
-            for name in table.on
-            if name in names
-        ]
-        return self._db.sql(f"""
-            with new as materialized ({UNION.join(arms)})
-            from (select *, false as standing from new union all by name
-                  select * exclude (to_seq), true as standing from {now} where {key} in (select {key} from new))
-            order by {key}, from_seq
-        """).to_arrow_table()
+    def _changes(self, table: Table, relations: Mapping[str, pa.Table]) -> pa.Table:
+        """Every row the blocks make, NULL where a block says nothing."""
+        made = [self._ask(block.sql, relations[name]) for name, block in table.on.items() if name in relations]
+        shape = self._shape(table)
+        return pa.concat_tables([in_shape(rows.rename_columns({"seq": "from_seq"}), shape) for rows in made])
 
     def _move(self, table: Table, changes: pa.Table) -> pa.Table:
         """New rows end the open ones and stand in their place. The rows as they are now."""
-        name, key = table.name, table.key
-        rows = self._with_resting(table, changes)
-        fresh = intervals(rows.drop_columns("standing"), key)
-        self._db.register(FRESH, fresh)
-        if pc.any(changes["standing"]).as_py():
-            self._db.execute(f'delete from {name}_now where {key} in (select {key} from "{FRESH}")')
-        rests = f"(to_seq < {OPEN} or {table.final})"
-        self._db.execute(f'insert into {name}_past by name from "{FRESH}" where {rests}')
-        if table.final != "true":
-            self._db.execute(f'insert into {name}_now by name from "{FRESH}" where not {rests}')
-        self._db.unregister(FRESH)
+        now, past, key = f"{table.name}_now", f"{table.name}_past", table.key
+        born = changes.filter(pc.is_valid(changes["born"]))[key] if "born" in table.columns else changes[key][:0]
+        older = without(pc.unique(changes[key]), born)
+        standing = self._those(now, table, older)
+        if len(standing):
+            self._delete(now, table, standing[key])
+        resting = self._those(past, table, without(older, standing[key]), f"and to_seq = {OPEN}")
+        if len(resting):  # a failed task is tried again
+            self._delete(past, table, resting[key], f"and to_seq = {OPEN}")
+        if "born" in table.columns:  # a tape of one task names others that are not on it
+            strange = without(without(older, standing[key]), resting[key])
+            changes = changes.filter(pc.invert(pc.is_in(changes[key], strange)))
+        rows = pa.concat_tables([changes, standing, resting])
+        fresh = intervals(rows.sort_by([(key, "ascending"), ("from_seq", "ascending")]), key)
+        rests = at_rest(table, fresh)
+        self._insert(past, fresh.filter(rests))
+        self._insert(now, fresh.filter(pc.invert(rests)))
         return fresh
 
-    def _with_resting(self, table: Table, changes: pa.Table) -> pa.Table:
-        """A row at rest that changes after all (a failed task tried again) is taken out of the past.
+    def _those(self, source: str, table: Table, keys: pa.Array, also: str = "") -> pa.Table:
+        """The rows of these keys, without ``to_seq``."""
+        shape = self._shape(table)
+        if not len(keys) or (also and not table.final):
+            return shape.empty_table()
+        columns = f"select {table.key}, from_seq, * exclude ({table.key}, from_seq, to_seq)"
+        return self._ask(f"{columns} from {source} where {table.key} in (select k from facts) {also}", as_keys(keys))
 
-        What is in neither is left out: a tape of one task names others that are not on it.
-        """
-        if "born" not in table.columns:
-            return changes
-        known = pc.or_(changes["standing"], pc.is_valid(changes["born"]))
-        orphans = pc.and_not(begins(changes, table.key), known.combine_chunks())
-        if not pc.any(orphans).as_py():
-            return changes
-        values = {"keys": changes.filter(orphans)[table.key].to_pylist()}
-        resting = f"from {table.name}_past where to_seq = {OPEN} and {table.key} in (select unnest($keys))"
-        found = self._db.sql(f"select *, true as standing {resting}", params=values).to_arrow_table()
-        self._db.execute(f"delete {resting}", values)
-        found = found.select(changes.column_names).cast(changes.schema)
-        unknown = pa.array(set(values["keys"]) - set(found[table.key].to_pylist()), pa.string())
-        changes = changes.filter(pc.invert(pc.is_in(changes[table.key], unknown)))
-        return pa.concat_tables([changes, found]).sort_by([(table.key, "ascending"), ("from_seq", "ascending")])
+    def _shape(self, table: Table) -> pa.Schema:
+        """The columns of a change: key, ``from_seq``, and the table's own."""
+        if table.name not in self._shapes:
+            columns = f"select {table.key}, from_seq, * exclude ({table.key}, from_seq, to_seq)"
+            self._shapes[table.name] = self._ask(f"{columns} from {table.name}_past limit 0").schema
+        return self._shapes[table.name]
+
+    def _insert(self, into: str, rows: pa.Table) -> None:
+        if len(rows):
+            self._run(f"insert into {into} by name select * from facts", rows)
+
+    def _delete(self, source: str, table: Table, keys: pa.ChunkedArray, also: str = "") -> None:
+        self._run(f"delete from {source} where {table.key} in (select k from facts) {also}", as_keys(keys))
 
     def _note(self, table: Table, rows: pa.Table | None, touched: Touched) -> None:
         """Which rows of the table changed, and whose they are: a run's step is also news of its task and its agent."""
@@ -147,12 +145,43 @@ class Fold:
         for column, what in NEWS_OF.get(table.name, {table.key: table.name}).items():
             touched.add(what, rows[column])
 
+    def _run(self, sql: str, facts: pa.Table) -> None:  # noqa: ARG002 - the statement reads it
+        self._db.execute(sql)
 
-def _from(name: str, sql: str) -> str:
-    """The block with ``facts`` being the relation of its name."""
-    if sql.startswith("delete"):
-        return sql.replace("from facts", f'from "on {name}"')
-    return f'with facts as (from "on {name}") {sql}'
+    def _ask(self, sql: str, facts: pa.Table | None = None) -> pa.Table:  # noqa: ARG002 - the query reads it
+        return self._db.sql(sql).to_arrow_table()
+
+
+def as_keys(keys: pa.Array) -> pa.Table:
+    return pa.table({"k": keys})
+
+
+def in_shape(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows with exactly these columns, NULL where they have none."""
+    there = set(rows.column_names)
+    unknown = there - set(schema.names)
+    if unknown:
+        raise ValueError(f"no table has the columns {', '.join(sorted(unknown))} that a block sets")
+    columns = [
+        rows[field.name].cast(field.type) if field.name in there else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def without(keys: pa.Array, others: pa.ChunkedArray) -> pa.Array:
+    return keys.filter(pc.invert(pc.is_in(keys, others)))
+
+
+def at_rest(table: Table, rows: pa.Table) -> pa.ChunkedArray:
+    """Whether a row is one for ``<table>_past``: it no longer holds, or is of the kind that hardly changes again."""
+    ended = pc.less(rows["to_seq"], OPEN)
+    if not table.final:
+        return ended
+    column, *values = table.final
+    if not values:
+        return pc.is_valid(rows["to_seq"])
+    return pc.or_(ended, pc.is_in(rows[column], pa.array(values)))
 
 
 def split(tags: Sequence[str], alone: set[str]) -> list[tuple[int, int]]:

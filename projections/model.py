@@ -57,6 +57,7 @@ class Model:
         self.store = store
         self.schema = f"{store.sql.digest}-{CODE}"
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
+        self._fold = Fold(store.connection, store.sql)
         self._shaper = Shaper(store.sql.tables.values())
         self._alone = {name for each in store.sql.tables.values() for name, block in each.on.items() if block.alone}
 
@@ -123,7 +124,7 @@ class Model:
             stream=ready.stream, seq=ready.last, created=mark.created, at=ready.at,
             chain=ready.chain if ready.stream == "EVENTS" else mark.chain,
         )  # fmt: skip
-        touched = await self.store.write(_fold, self.store.sql, ready, mark.seq, after)
+        touched = await self.store.write(_take_in, self._fold, ready, mark.seq, after)
         self.marks[ready.stream] = after
         self._tell_store()
         return self._changed(touched)
@@ -168,11 +169,11 @@ def digest(db: Reader, tables: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _fold(db: duckdb.DuckDBPyConnection, sql: Any, ready: Prepared, expected: int, after: Mark) -> Touched:
+def _take_in(db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, expected: int, after: Mark) -> Touched:
     stands = db.execute("select seq from folded where stream = $stream", {"stream": ready.stream}).fetchall()
     if stands and stands[0][0] != expected:
         raise Gap(f"{ready.stream} is folded up to {stands[0][0]}, not {expected}: somebody else wrote to the file")
-    fold, touched = Fold(db, sql), Touched()
+    touched = Touched()
     for relations in ready.ranges:
         fold.take(ready.stream, relations, touched)
     _write_mark(db, after)

@@ -1,6 +1,6 @@
 -- Attempts: where each stood at any moment, and what it used.
 
--- interval runs key run_id final ended_at > 0
+-- interval runs key run_id final state succeeded failed interrupted cancelled lost
 task_id varchar, session_id varchar, title varchar, agent_id varchar, worker_id varchar, epoch bigint, lane varchar,
 attempt integer, state varchar, stopping varchar, step varchar, percent integer,
 input_tokens bigint, output_tokens bigint, cache_read_tokens bigint, cache_write_tokens bigint, tool_calls bigint,

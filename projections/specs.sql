@@ -1,6 +1,6 @@
 -- How a task is worded, and what it depends on and is a part of. Seldom changes: a plan imported again may reword it.
 
--- interval specs key task_id final true
+-- interval specs key task_id final spec
 depends_on varchar[], parents varchar[], needs varchar[], has_command boolean, spec varchar, born bigint
 
 -- on task.submitted

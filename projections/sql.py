@@ -1,7 +1,7 @@
 """Reads the ``.sql`` files beside it. A projection is one file; a statement's name is the fact it takes in.
 
-    -- interval tasks key task_id final state in ('done', 'failed')     a table of intervals, its key, which rows rest
-    state varchar, agent_id varchar                                     its columns
+    -- interval tasks key task_id final state done failed               a table of intervals, its key, which rows rest:
+    state varchar, agent_id varchar                                     those whose state is one of these; its columns
 
     -- append timeline                                                  a table that only grows
     seq bigint, says varchar
@@ -42,12 +42,13 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A table and what feeds it. ``key``: empty for one that only grows; ``final``: a row that hardly changes again."""
+    """A table and what feeds it. ``key``: empty for one that only grows. ``final``: a column and values of it that
+    make a row one that hardly changes again; without values every row is."""
 
     name: str
     columns: dict[str, str]
     key: str = ""
-    final: str = "false"
+    final: tuple[str, ...] = ()
     on: dict[str, Block] = {}
     after: dict[str, str] = {}
 
@@ -116,5 +117,5 @@ def _table(path: Path, kind: str, rest: str, body: str) -> Table:
         return Table(rest, columns, on={}, after={})
     parsed = _INTERVAL.fullmatch(rest)
     if parsed is None:
-        raise ValueError(f"{path.name}: '-- interval {rest}' is not 'table key column [final condition]'")
-    return Table(parsed[1], columns, parsed[2], parsed[3] or "false", on={}, after={})
+        raise ValueError(f"{path.name}: '-- interval {rest}' is not 'table key column [final column values]'")
+    return Table(parsed[1], columns, parsed[2], tuple((parsed[3] or "").split()), on={}, after={})

@@ -117,6 +117,11 @@ class Store:
         self._readers = ThreadPoolExecutor(READERS, "read-model-reader")
         self._local = threading.local()
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The writer's connection; to be used in ``write`` only."""
+        return self._db
+
     async def write(
         self, work: Callable[Concatenate[duckdb.DuckDBPyConnection, P], T], *args: P.args, **named: P.kwargs
     ) -> T:

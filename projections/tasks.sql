@@ -1,6 +1,6 @@
 -- Tasks, and why each is in its state. The wording of a task (its spec, its edges) is in specs.sql.
 
--- interval tasks key task_id final state in ('done', 'failed', 'cancelled', 'quarantined')
+-- interval tasks key task_id final state done failed cancelled quarantined
 session_id varchar, title varchar, kind varchar, lane varchar, priority integer, labels varchar[],
 state varchar, because varchar, proof varchar, agent_id varchar, run_id varchar,
 attempt integer, tries_from bigint, losses integer, max_attempts integer,
