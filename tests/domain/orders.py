@@ -16,7 +16,6 @@ from core.domain.words import Order, Policy, Usage
 T = TypeVar("T")
 Draw = Callable[[Random, State], Order]
 
-SESSIONS = ("default", "default", "default", "siding")
 LANES = ("A", "B")
 WORKERS = ("anvil", "bellows", "crane")
 AGENTS = ("ada", "bob")
@@ -27,6 +26,14 @@ ERRORS = ("exit", "timeout", "auth", "nonsense", "")
 def some(rng: Random, items: Sequence[T], most: int) -> list[T]:
     """Up to ``most`` different ones of them."""
     return rng.sample(items, min(len(items), rng.randint(0, most)))
+
+
+def any_session(rng: Random, state: State) -> str:
+    """Mostly the default one; else one that is open; now and then one that is closed or never was."""
+    if rng.random() < 0.6:
+        return "default"
+    opened = [each.session_id for each in state.sessions.values() if each.state == "open"]
+    return rng.choice(["nowhere", *state.sessions] if rng.random() < 0.05 else opened or ["default"])
 
 
 def any_task(rng: Random, state: State, *states: str) -> str:
@@ -52,7 +59,7 @@ def spec(rng: Random, state: State, others: Sequence[str], parents: Sequence[str
 
 
 def submit(rng: Random, state: State) -> Order:
-    name = f"{rng.choice(SESSIONS)}/t{state.command_seq}"
+    name = f"{any_session(rng, state)}/t{state.command_seq}"
     known = [*state.tasks, *list(state.over)[-3:]]
     if known and rng.random() < 0.05:
         name = rng.choice(known)
@@ -81,7 +88,7 @@ def wake(rng: Random, state: State) -> Order:
 
 def begin_plan(rng: Random, state: State) -> Order:
     return plan.Begin(
-        plan_id=f"p{state.command_seq}", session_id=rng.choice(SESSIONS), cycles=rng.choice(("refuse", "block"))
+        plan_id=f"p{state.command_seq}", session_id=any_session(rng, state), cycles=rng.choice(("refuse", "block"))
     )
 
 
@@ -155,7 +162,7 @@ def _a_run(rng: Random, state: State) -> dict[str, object]:
     if not state.runs or rng.random() < 0.03:
         return {"run_id": f"{any_task(rng, state)}~1", "worker_id": rng.choice(WORKERS), "epoch": rng.randint(0, 50)}
     held = rng.choice(list(state.runs.values()))
-    wrong = rng.random() < 0.1  # a report that was meant for another epoch
+    wrong = rng.random() < 0.3  # a report that was meant for another epoch
     return {"run_id": held.run_id, "worker_id": held.worker_id, "epoch": held.epoch - wrong}
 
 
@@ -195,11 +202,12 @@ def resume_lane(rng: Random, state: State) -> Order:
 
 
 def open_session(rng: Random, state: State) -> Order:
-    return session.Open(session_id="siding")
+    return session.Open(session_id=f"siding-{len(state.sessions) - (rng.random() < 0.1)}")
 
 
 def close_session(rng: Random, state: State) -> Order:
-    return session.Close(session_id="siding", cancel_open=rng.random() < 0.7)
+    sidings = [name for name in state.sessions if name != "default"]
+    return session.Close(session_id=rng.choice(sidings or ["siding-1"]), cancel_open=rng.random() < 0.7)
 
 
 def adopt_rules(rng: Random, state: State) -> Order:
@@ -214,8 +222,8 @@ def go_on(rng: Random, state: State) -> Order:
 WEIGHTS: dict[Draw, int] = {
     submit: 20, finish: 24, start: 8, progress: 4, register: 4, wake: 6, retry: 4, resume: 4, pause: 4, cancel: 4,
     reprioritise: 2, begin_plan: 4, add_to_plan: 6, seal_plan: 4, drop_plan: 1, drain: 1, leave: 1, lose: 2,
-    pause_agent: 1, resume_agent: 1, configure_lane: 1, pause_lane: 1, resume_lane: 2, open_session: 1,
-    close_session: 1, adopt_rules: 1, go_on: 1,
+    pause_agent: 1, resume_agent: 1, configure_lane: 1, pause_lane: 1, resume_lane: 2, open_session: 2,
+    close_session: 2, adopt_rules: 1, go_on: 1,
 }  # fmt: skip
 
 

@@ -20,7 +20,8 @@ from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.server import Server
 
 LAWS_EVERY = 8  # commands between two recounts of the whole state
-SILENT_S = 3.0  # a worker that beat so lately cannot be lost: the order may have been under way for a while
+SILENT_S = 4.0  # who was never silent for so long cannot be lost
+UNDER_WAY_S = 2.5  # how long an order may have been under way: the worker may have been heard of again since
 
 
 class Checker:
@@ -94,11 +95,10 @@ class Checker:
         received = envelope.decode_command(stored)
         order = received.command
         if isinstance(order, worker.Lose) and received.id.startswith("~lose/"):
-            silent_s = asyncio.get_running_loop().time() - self._server.last_beats.get(
-                (order.worker_id, order.epoch), -9
-            )
+            heard = self._server.beats.get((order.worker_id, order.epoch), [])
+            silent_s = _longest_silence(heard, asyncio.get_running_loop().time())
             if silent_s < SILENT_S:
-                raise Violation(f"W3 {order.worker_id} is called lost, but was heard of {silent_s:.1f} s ago")
+                raise Violation(f"W3 {order.worker_id} is called lost, but was silent for {silent_s:.1f} s at most")
 
     def _decide(self, seq: int, stored: Stored) -> None:
         """What command ``seq`` makes, by a core that never fails."""
@@ -112,6 +112,8 @@ class Checker:
         self._seen["left over"] += self.state.pending
 
     def _end(self) -> None:
+        if not self.state.pending:
+            self.oracle.said_all()
         if self.state.command_seq % LAWS_EVERY == 0:
             laws.sound(self.state)
             laws.the_log_tells(self.state, self.oracle.told)
@@ -119,3 +121,14 @@ class Checker:
 
 def _encoded(recorded: machine.Recorded) -> tuple[envelope.Message, str]:
     return envelope.encode_fact(recorded, envelope.GENESIS_CHAIN)
+
+
+def _longest_silence(heard: list[float], now: float) -> float:
+    """The longest time without a beat that ended just now, or while the order was under way."""
+    longest, after = 0.0, now
+    for beat in reversed([-SILENT_S, *heard]):
+        longest = max(longest, after - beat)
+        if beat < now - UNDER_WAY_S:
+            break
+        after = beat
+    return longest

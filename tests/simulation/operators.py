@@ -23,7 +23,7 @@ BY_PEOPLE: dict[orders.Draw, float] = {
     for kind, weight in orders.WEIGHTS.items()
     if kind not in {orders.register, orders.wake, *REPORTS}
 } | {orders.submit: 40, orders.retry: 8, orders.resume_lane: 4, orders.go_on: 0.5}  # fmt: skip
-BY_IMPOSTORS = (orders.wake, *REPORTS)
+BY_IMPOSTORS = (orders.wake, orders.finish, orders.finish, *REPORTS)
 GARBAGE = (b"", b"{", b"null", b'{"id":"~x"}', b"\xff" * 40, b'{"id":"~1","by":"x","command":{"type":"no.such"}}')
 
 
@@ -34,6 +34,7 @@ class Operator:
         self._world, self._place, self._rng = world, place, place.rng
         self._ledger = WiredLedger(place.wire)
         self._door = Door(self._ledger, mailbox, place.clock, by=place.name)
+        self._said: list[tuple[Order, str]] = []
 
     async def run(self) -> None:
         while not self._world.calm:
@@ -49,18 +50,21 @@ class Operator:
             subject = rng.choice(("cmd.task.x.submit", "cmd.nonsense", "cmd.run.y.finish"))
             await self._ledger.append("COMMANDS", [Message(subject, rng.choice(GARBAGE))])
             return
+        if self._said and rng.random() < 0.05:  # a form sent again from an old page
+            await self._insist(*rng.choice(self._said[-20:]))
+            return
         order: Order
         if not state.rules:
             order = lane.Pause(lane="D")
-        elif rng.random() < 0.03:
+        elif rng.random() < 0.05:
             order = rng.choice(BY_IMPOSTORS)(rng, state)
         else:
             order = rng.choices(list(BY_PEOPLE), list(BY_PEOPLE.values()))[0](rng, state)
-        await self._insist(_armed(order, rng))
+        self._said.append((_armed(order, rng), new_id(rng, self._place.clock)))
+        await self._insist(*self._said[-1])
 
-    async def _insist(self, order: Order) -> None:
+    async def _insist(self, order: Order, command_id: str) -> None:
         """Order it; not sure that it was taken, order it again under the same id."""
-        command_id = new_id(self._rng, self._place.clock)
         deadline_s = self._rng.choice((0, 0, 0, 0, 0, 0, 0.05, 2.0))
         for _ in range(self._rng.choice((1, 1, 1, 1, 1, 2))):
             try:

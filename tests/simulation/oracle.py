@@ -45,6 +45,7 @@ class Oracle:
         self._lanes: dict[str, lane.Lane] = {}
         self._workers: dict[str, tuple[int, str, set[str]]] = {}
         self._paused_agents: set[str] = set()
+        self._ordered: set[str] = set()  # runs whose worker was ordered to end them
         self._decided: dict[str, int] = {}
 
     def take(self, recorded: Recorded, received: Received) -> None:
@@ -57,6 +58,12 @@ class Oracle:
             self._outcome(recorded, received)
         self._fact(recorded.fact, received)
         reader.read(self.told, recorded.fact)
+
+    def said_all(self) -> None:
+        """A command is done, nothing was left over: whoever works on what is cancelled or paused was told to stop."""
+        for run_id, given in self.active.items():
+            if self.told[given.task_id] != "running" and run_id not in self._ordered:
+                raise Violation(f"C4 {run_id} goes on at {self.seq}, its task is {self.told[given.task_id]}")
 
     def _outcome(self, recorded: Recorded, received: Received) -> None:
         refused = isinstance(recorded.fact, CommandRefused)
@@ -84,6 +91,8 @@ class Oracle:
                 self._assigned(fact)
             case run.Succeeded() | run.Failed() | run.Interrupted() | run.Stopped():
                 self._ended(fact, received)
+            case worker.CancelOrdered() | worker.InterruptOrdered():
+                self._ordered.add(fact.run_id)
             case worker.Registered() | worker.Left() | worker.Lost():
                 self._released(fact)
             case worker.Draining():

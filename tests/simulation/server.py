@@ -38,7 +38,7 @@ class Server:
         self.watchers: list[Callable[[Stream, Stored], None]] = []
         self.full: set[Stream] = set()
         self.lease: tuple[str, float] | None = None  # holder, until (the loop's time)
-        self.last_beats: dict[tuple[str, int], float] = {}
+        self.beats: dict[tuple[str, int], list[float]] = {}
         self.beat_watchers: list[Callable[[str, int, int], None]] = []
         self._waiting: dict[Stream, list[Future[None]]] = {}
 
@@ -96,7 +96,7 @@ class Server:
 
     def beat(self, worker_id: str, epoch: int, at: int) -> int:
         """A beat came in; every core that listens hears of it."""
-        self.last_beats[worker_id, epoch] = asyncio.get_running_loop().time()
+        self.beats.setdefault((worker_id, epoch), []).append(asyncio.get_running_loop().time())
         for watcher in self.beat_watchers:
             watcher(worker_id, epoch, at)
         return 0

@@ -15,7 +15,7 @@ from tests.simulation.oracle import Violation
 from tests.simulation.play import run
 
 QUICK = range(12)
-BUG_WITHIN = 40  # seeds
+BUG_WITHIN = 60  # seeds
 ROOT = Path(__file__).parents[2]
 
 

@@ -29,6 +29,7 @@ from tests.simulation.oracle import Violation
 from tests.simulation.projector import Projector
 from tests.simulation.server import Server, Wall
 
+REST_S = 8.0  # longer than a killed worker needs to come back
 SETTLE_WITHIN_S = 900.0  # after the last fault; clocks may have jumped by minutes
 
 
@@ -58,6 +59,7 @@ class World:
         self.places: dict[str, Place] = {}
         self.projector = Projector(self.checker)
         self.calm = False
+        self._rest_since = 0.0
         self.dead: list[asyncio.Task[None]] = []
 
     # -- processes ------------------------------------------------------------------------------------------------
@@ -163,7 +165,7 @@ class World:
         await self.nemesis.heal()
         await self.until(self._settled, SETTLE_WITHIN_S, "all is done that can be")
         self.nemesis.fell_a_tower()
-        await self.until(self._settled, 60, "a tower of containers is rolled up")
+        await self.until(self._settled, SETTLE_WITHIN_S, "a tower of containers is rolled up")
         laws.sound(self.checker.state)
         laws.the_log_tells(self.checker.state, self.checker.oracle.told)
         await self.until(lambda: self.projector.seq == self.checker.oracle.seq, 60, "the read model caught up")
@@ -183,7 +185,12 @@ class World:
             raise self.checker.failed
 
     def _settled(self) -> bool:
-        """Every command has its outcome, and no task is under way or waits for time to pass."""
+        """Every command has its outcome, no task is under way or waits for time to pass, and it stays so a while."""
+        if not self._at_rest():
+            self._rest_since = asyncio.get_running_loop().time()
+        return asyncio.get_running_loop().time() - self._rest_since >= REST_S
+
+    def _at_rest(self) -> bool:
         state = self.checker.state
         if state.command_seq < self.server.last_seq("COMMANDS") or state.pending or self.checker.undecided:
             return False
