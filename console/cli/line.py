@@ -14,9 +14,9 @@ from core.answers import LinkAnswers
 from core.clock import Clock, SystemClock
 from core.domain.machine import Command
 from core.door import Door, Pending
-from core.envelope import Answer
+from core.envelope import Answer, decode_fact
 from core.jetstream import JetStreamLedger
-from core.ledger import Ledger
+from core.ledger import Ledger, Stream
 from core.link import Link, connect
 from core.settings import Settings
 
@@ -58,6 +58,20 @@ def who() -> str:
         return f"cli:{getuser()}"
     except (KeyError, OSError):
         return "cli"
+
+
+async def heads(ledger: Ledger) -> dict[str, int]:
+    """The last sequence of each stream."""
+    names: tuple[Stream, ...] = ("COMMANDS", "EVENTS", "OBSERVATIONS", "OUTPUT")
+    return {name: (await ledger.head(name)).last_seq for name in names}
+
+
+async def core_position(ledger: Ledger) -> int:
+    """The COMMANDS sequence of the last command that is decided: the last fact says it."""
+    end = (await ledger.head("EVENTS")).last_seq
+    async for found in ledger.read("EVENTS", after=max(0, end - 1), until=end):
+        return decode_fact(found[-1].data).command_seq
+    return 0
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

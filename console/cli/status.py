@@ -6,9 +6,8 @@ import asyncio
 from typing import Any
 
 from console.cli import api, exits, instance, out
-from console.cli.doctor import core_lag, heads
 from console.cli.exits import NoAnswer
-from console.cli.line import Line, connected
+from console.cli.line import Line, connected, core_position, heads
 from console.cli.where import HERE, Where
 from core.ledger import LedgerError
 from core.tables import Table
@@ -41,14 +40,15 @@ async def _from_the_log(where: Where) -> dict[str, Any]:
         leads = await _leads(line)
         if not leads:
             problems.append("no core leads: start one (`switchtower core`, or `switchtower up`)")
+        sequences = await heads(line.ledger)
         return {
             "data": str(settings.data),
             "nats": line.link.url,
             "console": running.console_url if running is not None else "",
             "pids": running.pids if running is not None else {},
             "core_leads": leads,
-            "sequences": await heads(line),
-            "lag": {"core": await core_lag(line)},
+            "sequences": sequences,
+            "lag": {"core": max(0, sequences["COMMANDS"] - await core_position(line.ledger))},
             "versions": {"nats-server": str(line.link.server.get("version", ""))},
             "problems": problems,
         }

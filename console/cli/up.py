@@ -219,7 +219,7 @@ class _Up:
 
     async def _end_all(self) -> None:
         """Workers first (they drain 2 s, then interrupt), then who reads and decides, the log last: within 5 s."""
-        stages = [(("worker",), 3.2), (("console", "core"), 0.9), (("nats",), 0.6)]
+        stages = [(("worker",), 2.8), (("console", "core"), 0.8), (("nats",), 0.5)]
         await stop_in_turn(
             [([self._children[name] for name in names if name in self._children], s) for names, s in stages],
             self._hurry,

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -113,9 +114,10 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(holds: Any, within_s: float = 15.0) -> None:
+def until(holds: Callable[[], object], within_s: float = 15.0, else_says: Callable[[], str] | None = None) -> None:
     """Look until ``holds()`` is true; a failed assertion when it does not become so in time."""
     deadline = time.monotonic() + within_s
     while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        late = time.monotonic() > deadline
+        assert not late, else_says() if else_says is not None else "it did not come about in time"
         time.sleep(0.03)

@@ -86,7 +86,8 @@ def test_when_up_itself_is_killed_its_children_end_and_the_next_one_starts(own: 
     pids = own.address["pids"]
     os.kill(pids["up"], signal.SIGKILL)
     own.ended()
-    until(lambda: not any(alive(pid) for pid in pids.values()), within_s=10)
+    left = lambda: [name for name, pid in pids.items() if alive(pid)]  # noqa: E731
+    until(lambda: not left(), within_s=10, else_says=lambda: f"{left()} still there\n{own.log[-2000:]}")
     again = Instance(own.data, "--agents", "0")
     assert again.json("status")["core_leads"]
     again.stop()
@@ -106,7 +107,7 @@ def test_without_agents_nothing_runs_and_plans_can_be_looked_at(tmp_path: Path):
     try:
         assert "worker" not in running.address["pids"]
         until(lambda: "The sample plan is in" in running.log)
-        assert running.json("status")["tasks"] == {"blocked": 35, "ready": 1}
+        until(lambda: running.json("status")["tasks"] == {"blocked": 35, "ready": 1})
     finally:
         running.stop()
 
