@@ -183,7 +183,7 @@ class Projector:
                     if writing is not None:
                         await writing
                     writing = asyncio.create_task(self._commit(stream, batch, ready))
-                    if not self._behind(stream, batch[-1].seq):
+                    if len(batch) < MAX_LIST // 2 and not self._behind(stream, batch[-1].seq):
                         await self._rest_after(writing)
         finally:
             if writing is not None:

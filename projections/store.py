@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import duckdb
@@ -112,7 +113,8 @@ class Store:
         self.path = path
         self.sql = sql
         self.known = Known()
-        self._db = _connect(path)
+        self._scratch = TemporaryDirectory(prefix="switchtower-model-") if path is None else None
+        self._db = _connect(path, self._scratch.name if self._scratch else f"{path}.tmp")
         self._writer = ThreadPoolExecutor(1, "read-model-writer", initializer=_give_way)
         self._readers = ThreadPoolExecutor(READERS, "read-model-reader")
         self._local = threading.local()
@@ -141,6 +143,8 @@ class Store:
         self._readers.shutdown(wait=True, cancel_futures=True)
         self._writer.shutdown(wait=True, cancel_futures=True)
         self._db.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def _transact(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         self._db.execute("begin")
@@ -188,11 +192,13 @@ def _wal(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
-def _connect(path: Path | None) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path | None, spill: str) -> duckdb.DuckDBPyConnection:
+    """``spill``: a folder for what does not fit into memory; a store in memory has none of its own."""
+    config = CONFIG | {"temp_directory": spill}
     if path is None:
-        return duckdb.connect(":memory:", config=CONFIG)
+        return duckdb.connect(":memory:", config=config)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return duckdb.connect(str(path), config=CONFIG | {"temp_directory": f"{path}.tmp"})
+    return duckdb.connect(str(path), config=config)
 
 
 def _raise_if_locked(path: Path, error: duckdb.Error) -> None:

@@ -20,13 +20,13 @@ async def test_the_projector_follows_what_arrives_and_tells_who_listens(clock: H
     ledger = MemoryLedger(clock)
     _put(ledger, history, 0, 50)
     async with Projector(ledger, None, clock) as read_model:
-        assert await read_model.wait_for(50, 10)
+        assert await read_model.wait_for(50, 20), read_model.positions()
         listening = asyncio.ensure_future(anext(read_model.changes()))
         await asyncio.sleep(0)
         _put(ledger, history, 50, 60)
         told = await listening
         assert told.events_seq == 60
-        assert await read_model.wait_for(60, 10)
+        assert await read_model.wait_for(60, 20), read_model.positions()
         assert read_model.positions().events.lag == 0
         assert read_model.positions().doing == "following"
         assert not await read_model.wait_for(61, 0.01)
@@ -37,14 +37,14 @@ async def test_a_log_that_was_cut_back_is_refused_and_says_the_way_out(clock: Ha
     ledger = MemoryLedger(clock)
     _put(ledger, history, 0, 60)
     async with Projector(ledger, tmp_path / "model.db", clock) as read_model:
-        assert await read_model.wait_for(60, 10)
+        assert await read_model.wait_for(60, 20), read_model.positions()
     del ledger.logs["EVENTS"].messages[50:]
     async with Projector(ledger, tmp_path / "model.db", clock) as read_model:
         await _until(lambda: read_model.positions().doing == "stopped")
         assert "ends at 50, before 60 which is folded" in read_model.positions().problem
         assert "switchtower projections rebuild" in read_model.positions().problem
         await read_model.rebuild()
-        assert await read_model.wait_for(50, 10)
+        assert await read_model.wait_for(50, 20), read_model.positions()
         assert read_model.positions().problem == ""
 
 
@@ -53,7 +53,7 @@ async def test_a_log_with_another_past_is_refused(clock: HandClock, tmp_path: Pa
     ledger = MemoryLedger(clock)
     _put(ledger, history, 0, 40)
     async with Projector(ledger, tmp_path / "model.db", clock) as read_model:
-        assert await read_model.wait_for(40, 10)
+        assert await read_model.wait_for(40, 20), read_model.positions()
     ledger.logs["EVENTS"].messages[:] = other.events[:45]
     async with Projector(ledger, tmp_path / "model.db", clock) as read_model:
         await _until(lambda: read_model.positions().doing == "stopped")
@@ -65,7 +65,7 @@ async def test_a_stream_made_again_under_its_name_is_refused(clock: HandClock, t
     ledger = MemoryLedger(clock)
     _put(ledger, history, 0, 40)
     async with Projector(ledger, tmp_path / "model.db", clock) as read_model:
-        assert await read_model.wait_for(40, 10)
+        assert await read_model.wait_for(40, 20), read_model.positions()
     clock.advance(seconds=5)
     again = MemoryLedger(clock)
     _put(again, history, 0, 50)
@@ -91,7 +91,7 @@ async def test_garbage_among_commands_and_observations_is_shown_and_stops_nothin
     ledger.put("COMMANDS", [Message("cmd.task.x.submit", b"\xff\x00 no command")])
     ledger.put("OBSERVATIONS", [Message("obs.run.x.tool", b"{}")])
     async with Projector(ledger, None, clock) as read_model:
-        assert await read_model.caught_up(10)
+        assert await read_model.caught_up(20), read_model.positions()
         at = await read_model.query(queries.latest, clock.now_us())
         shown = await read_model.query(queries.commands, at, CommandFilter())
         assert [(row.outcome, row.says) for row in shown.rows] == [("pending", "something that is no command")]
@@ -102,10 +102,10 @@ async def test_a_rebuild_gives_the_same_rows(clock: HandClock):
     ledger = MemoryLedger(clock)
     _put(ledger, history, 0, len(history.events))
     async with Projector(ledger, None, clock) as read_model:
-        assert await read_model.caught_up(20)
+        assert await read_model.caught_up(20), read_model.positions()
         before = await read_model.digest()
         await read_model.rebuild()
-        assert await read_model.caught_up(20)
+        assert await read_model.caught_up(20), read_model.positions()
         assert await read_model.digest() == before
 
 
@@ -115,6 +115,6 @@ def _put(ledger: MemoryLedger, history: History, first: int, end: int) -> None:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not holds():
             await asyncio.sleep(0.005)

@@ -57,37 +57,37 @@ async def test_a_file_that_cannot_be_read_is_put_aside_and_folded_anew(clock: Ha
     path = tmp_path / "model.db"
     path.write_bytes(b"this is no database" * 4_000)
     async with Projector(_ledger(clock), path, clock) as read_model:
-        assert await read_model.caught_up(20)
+        assert await read_model.caught_up(20), read_model.positions()
     assert (tmp_path / "model.db.broken").read_bytes().startswith(b"this is no database")
 
 
 async def test_a_deleted_file_is_folded_anew(clock: HandClock, tmp_path: Path):
     ledger, path = _ledger(clock), tmp_path / "model.db"
     async with Projector(ledger, path, clock) as read_model:
-        assert await read_model.caught_up(20)
+        assert await read_model.caught_up(20), read_model.positions()
         before = await read_model.digest()
     path.unlink()
     async with Projector(ledger, path, clock) as read_model:
-        assert await read_model.caught_up(20)
+        assert await read_model.caught_up(20), read_model.positions()
         assert await read_model.digest() == before
 
 
 async def test_a_file_made_by_other_sql_is_folded_anew(clock: HandClock, tmp_path: Path):
     ledger, path = _ledger(clock), tmp_path / "model.db"
     async with Projector(ledger, path, clock) as read_model:
-        assert await read_model.caught_up(20)
+        assert await read_model.caught_up(20), read_model.positions()
         before = await read_model.digest()
         await read_model.model.store.write(lambda db: db.execute("update made_by set schema = 'of another build'"))
         await read_model.model.store.write(lambda db: db.execute("delete from tasks_past"))
     async with Projector(ledger, path, clock) as read_model:
-        assert await read_model.caught_up(20)
+        assert await read_model.caught_up(20), read_model.positions()
         assert await read_model.digest() == before
 
 
 async def test_what_is_folded_already_is_not_folded_again_after_a_restart(clock: HandClock, tmp_path: Path):
     ledger, path = _ledger(clock), tmp_path / "model.db"
     async with Projector(ledger, path, clock) as read_model:
-        assert await read_model.caught_up(20)
+        assert await read_model.caught_up(20), read_model.positions()
     model = Model(open_store(path))
     assert not await model.open()
     assert model.marks["EVENTS"].seq == (await ledger.head("EVENTS")).last_seq

@@ -19,8 +19,8 @@ async def test_a_tape_of_everything_gives_the_same_read_model(clock: HandClock):
     ledger = _ledger(clock, history)
     played = await _played(ledger, tape.Wanted())
     async with Projector(ledger, None, clock) as whole, Projector(played, None, clock) as again:
-        assert await whole.caught_up(20)
-        assert await again.caught_up(20)
+        assert await whole.caught_up(20), whole.positions()
+        assert await again.caught_up(20), again.positions()
         one, other = await whole.digest(), await again.digest()
         assert {name for name in one if one[name] != other[name]} <= NOT_ON_A_TAPE
 
@@ -31,7 +31,7 @@ async def test_a_tape_of_one_task_shows_that_task_as_it_ended_and_no_other(clock
     for task_id, task in list(history.state.tasks.items())[:4]:
         played = await _played(ledger, tape.Wanted(task=task_id))
         async with Projector(played, None, clock) as again:
-            assert await again.caught_up(20)
+            assert await again.caught_up(20), again.positions()
             assert again.positions().problem == ""
             at = await again.query(queries.latest, clock.now_us())
             shown = await again.query(queries.tasks, at, TaskFilter(limit=0))
