@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from console.live import TooManyListeners
-from console.look import Absent, BadQuestion, theme_of
+from console.look import Absent, BadQuestion, NotYet, theme_of
 from console.render import page, part
 from console.security import BodyTooLong
 from core.ledger import Busy, Full, LedgerError, TooLarge
@@ -46,9 +46,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     command_seq: int = 0
 
 
-def refuse(request: Request, status: int, detail: str, *, outcome: str = "", command_seq: int = 0) -> Response:
-    """The answer to a request that is not carried out."""
-    title = TITLES.get(status, HTTPStatus(status).phrase)
+def refuse(
+    request: Request, status: int, detail: str, *, outcome: str = "", command_seq: int = 0, again: bool = False
+) -> Response:
+    """The answer to a request that is not carried out. ``again``: the page asks once more by itself."""
+    title = "Catching up" if again else TITLES.get(status, HTTPStatus(status).phrase)
     headers = EXTRA.get(status)
     if request.url.path.startswith("/api") or "text/html" not in request.headers.get("accept", "text/html"):
         place = request.url.path
@@ -61,13 +63,13 @@ def refuse(request: Request, status: int, detail: str, *, outcome: str = "", com
         return HTMLResponse(told, status, {"HX-Retarget": "#toasts", "HX-Reswap": "innerHTML", **(headers or {})})
     back = request.query_params.get("back", "") or "/"
     rows = {"title": title, "status": status, "detail": detail, "command_seq": command_seq, "back": back}
-    return HTMLResponse(page("error", theme=theme_of(request), **rows), status, headers)
+    return HTMLResponse(page("error", theme=theme_of(request), again=again, **rows), status, headers)
 
 
 def handle(app: FastAPI) -> None:
     """Give every kind of error its status. Anything not listed is a defect: logged with its trace, told as 500."""
     for error, status in (
-        (Absent, 404), (BadQuestion, 422), (BodyTooLong, 413), (TooManyListeners, 503),
+        (Absent, 404), (NotYet, 503), (BadQuestion, 422), (BodyTooLong, 413), (TooManyListeners, 503),
         (msgspec.ValidationError, 422), (msgspec.DecodeError, 400), (TooLarge, 413), (Full, 503), (Busy, 503),
         (LedgerError, 503),
     ):  # fmt: skip
@@ -78,7 +80,7 @@ def handle(app: FastAPI) -> None:
 
 def _telling(status: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a handler as Starlette wants it
     async def tell(request: Request, error: Exception) -> Response:
-        return refuse(request, status, str(error))
+        return refuse(request, status, str(error), again=isinstance(error, NotYet))
 
     return tell
 

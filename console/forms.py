@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from console import words
 from console.desk import desk_of
 from console.errors import refuse
 from console.look import BadQuestion
@@ -30,13 +31,6 @@ Order = (
 )  # fmt: skip
 
 LISTS = {"depends_on", "parents", "needs", "files", "labels"}
-DONE = {
-    "task.submit": "Submitted", "task.cancel": "Cancelled", "task.pause": "Paused", "task.resume": "Resumed",
-    "task.retry": "Trying again", "task.reprioritise": "Priority changed", "lane.pause": "Lane paused",
-    "lane.resume": "Lane opened", "lane.configure": "Lane changed", "agent.pause": "Agent paused",
-    "agent.resume": "Agent resumed", "worker.drain": "Worker drains", "core.trust_clock": "The clock is trusted",
-    "session.open": "Session opened", "session.close": "Session closed",
-}  # fmt: skip
 
 routes = APIRouter()
 
@@ -65,7 +59,7 @@ def told(order: Any, answer: Answer | Pending) -> dict[str, Any]:
     link = query(text=str(answer.command_seq))
     if isinstance(answer, Pending):
         return {"state": "waiting", "says": "Accepted, not decided yet", "because": _number(answer), "link": link}
-    return {"state": "done", "says": DONE.get(tag(order), tag(order)), "because": _number(answer), "link": link}
+    return {"state": "done", "says": words.ordered(tag(order), ""), "because": _number(answer), "link": link}
 
 
 def command(fields: dict[str, str], command_id: str) -> Any:

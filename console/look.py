@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,9 @@ from console.render import query
 from projections import queries
 from projections.rows import At, Command, CommandFilter
 
+MOST_ROWS = 1_000_000_000
+AHEAD_US = 60_000_000  # clocks of one fleet may differ by this much
+TOLD_EVERY_S = 0.02
 SEEN_WAIT_S = 0.3  # how long a page waits for the fold to reach what the caller has seen
 ASIDE = ("part", "seen", "told")  # said once; links and parts do not repeat them
 
@@ -20,6 +24,10 @@ T = TypeVar("T")
 
 class Absent(Exception):
     """There is no such thing at that moment; the text says what was looked for."""
+
+
+class NotYet(Exception):
+    """The caller has seen it, the fold has not: the page is asked for again in a moment."""
 
 
 class BadQuestion(Exception):
@@ -68,6 +76,12 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
             kept.setdefault(key, []).append(value)
         return self.path + query(**(kept | changes))
 
+    def absent(self, what: str) -> Absent | NotYet:
+        """What to raise for a thing that is not there: it may only not be folded yet."""
+        if self.behind:
+            return NotYet(f"The order is kept; this page has not heard of {what} yet. It looks again by itself.")
+        return Absent(f"There was no {what} at fact {self.at.events_seq:,}.")
+
     def moment(self, seq: int) -> str:
         """This page as it stood at an EVENTS sequence."""
         return self.here(at=seq)
@@ -106,9 +120,12 @@ def filters(kind: type[T], look: Look, **fixed: Any) -> T:
             continue
         fields[field.name] = look.all(singular) if field.name in _MANY else look.get(singular)
     try:
-        return msgspec.convert(fields | fixed, kind, strict=False)
+        made = msgspec.convert(fields | fixed, kind, strict=False)
     except msgspec.ValidationError as error:
         raise BadQuestion(f"That filter does not fit: {error}") from error
+    if not 0 <= getattr(made, "limit", 0) <= MOST_ROWS:
+        raise BadQuestion(f"?limit= is a number of rows from 0 (all) to {MOST_ROWS:,}.")
+    return made
 
 
 _MANY = {"states", "lanes", "sessions", "kinds", "labels", "types", "outcomes"}
@@ -133,17 +150,24 @@ async def _moment(desk: Desk, text: str, now: int) -> At:
     if text in ("", "now"):
         return latest(desk, now)
     try:
-        return await desk.read_model.query(queries.moment, text, now)
+        at = await desk.read_model.query(queries.moment, text, now)
     except queries.BadMoment as error:
         raise BadQuestion(str(error)) from error
+    if at.at > now + AHEAD_US:
+        raise BadQuestion(f"{text[:40]!r} has not come yet: give a fact's number or an earlier time.")
+    return at
 
 
 async def _told(desk: Desk, command_id: str, now: int) -> Command | None:
     if not command_id:
         return None
-    at = latest(desk, now)
-    found = await desk.read_model.query(queries.commands, at, CommandFilter(text=command_id, reports=True, limit=1))
-    return found.rows[0] if found.rows else None
+    wanted = CommandFilter(text=command_id, reports=True, limit=1)
+    until = desk.clock.monotonic() + SEEN_WAIT_S
+    while True:  # commands are folded beside the facts, so the one may be here before the other
+        found = await desk.read_model.query(queries.commands, latest(desk, now), wanted)
+        if (found.rows and found.rows[0].outcome != "pending") or desk.clock.monotonic() > until:
+            return found.rows[0] if found.rows else None
+        await asyncio.sleep(TOLD_EVERY_S)
 
 
 def _sequence(text: str) -> int:

@@ -37,6 +37,20 @@ FACT_MARKS = {
     "core.clock_suspected": "asks",
 }  # fmt: skip
 
+ENDED = {
+    "lost": "lost with its worker", "cancelled": "ended by order", "stopped": "ended by order",
+    "interrupted": "interrupted; no attempt was used",
+}  # fmt: skip
+
+# What a toast says of an order.
+ORDERED = {
+    "task.submit": "Submitted", "task.cancel": "Cancelled", "task.pause": "Paused", "task.resume": "Resumed",
+    "task.retry": "Trying again", "task.reprioritise": "Priority changed", "lane.pause": "Lane paused",
+    "lane.resume": "Lane opened", "lane.configure": "Lane changed", "agent.pause": "Agent paused",
+    "agent.resume": "Agent resumed", "worker.drain": "Worker drains", "core.trust_clock": "The clock is trusted",
+    "session.open": "Session opened", "session.close": "Session closed",
+}  # fmt: skip
+
 # The sign of a tool, by a word its name holds; anything else is a command line.
 TOOL_SIGNS = (
     ("edit", "edit"), ("write", "edit"), ("patch", "edit"), ("read", "read"), ("grep", "search"), ("search", "search"),
@@ -44,8 +58,22 @@ TOOL_SIGNS = (
 )  # fmt: skip
 
 
+# A lost worker and a refused order went wrong, too, and have marks of their own.
+NOT_A_FAILURE = frozenset({"worker.lost", "command.refused"})
+
+
 def fact_mark(kind: str, failed: bool = False) -> str:
-    return "failed" if failed else FACT_MARKS.get(kind, "ready")
+    return "failed" if failed and kind not in NOT_A_FAILURE else FACT_MARKS.get(kind, "ready")
+
+
+def ended(state: str, error: str, summary: str) -> str:
+    """Why a run is over: what it reported, or who ended it when it could not."""
+    return error or ENDED.get(state, "") or summary or "it reported its end"
+
+
+def ordered(kind: str, says: str) -> str:
+    """``Lane paused``: an order that was carried out."""
+    return ORDERED.get(kind, says or kind)
 
 
 def tool_sign(name: str) -> str:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from console.desk import Desk
-from console.look import Absent, BadQuestion, Look, looking
+from console.look import BadQuestion, Look, looking
 from console.panels import Panel, show
 from projections import queries
 from projections.rows import Agent
@@ -34,7 +34,7 @@ async def agent(request: Request, worker: str, name: str) -> Response:
     desk, look = await looking(request)
     agent_id = f"{worker}/{name}"
     if await desk.read_model.query(queries.agent, look.at, agent_id) is None:
-        raise Absent(f"There was no agent {agent_id!r} at fact {look.at.events_seq:,}.")
+        raise look.absent(f"agent {agent_id!r}")
     about = (f"agent:{agent_id}", "runs")
     panels = [
         Panel("agent_bar", about, lambda: _agent(desk, look, agent_id)),
@@ -50,7 +50,8 @@ async def _roster(desk: Desk, look: Look) -> dict[str, Any]:
     shown = [agent for agent in everyone if not wanted or agent.state in wanted]
     counts = {state: sum(1 for agent in everyone if agent.state == state) for state in STATES}
     by = look.get("by") or "pool"
-    return {"groups": _grouped(shown, by), "counts": counts, "total": len(everyone), "workers": workers, "by": by}
+    here = len(everyone) - counts["gone"]
+    return {"groups": _grouped(shown, by), "counts": counts, "total": here, "workers": workers, "by": by}
 
 
 def _grouped(agents: list[Agent], by: str) -> dict[str, list[Agent]]:
@@ -65,4 +66,6 @@ def _grouped(agents: list[Agent], by: str) -> dict[str, list[Agent]]:
 async def _agent(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
     page = await desk.read_model.query(queries.agent, look.at, agent_id)
     assert page is not None  # the page was found a moment ago, and nothing is ever deleted
-    return {"agent": page.agent, "runs": page.runs, "timeline": page.timeline}
+    workers = await desk.read_model.query(queries.workers, look.at)
+    its = next((worker.state for worker in workers if worker.worker_id == page.agent.worker_id), "left")
+    return {"agent": page.agent, "runs": page.runs, "timeline": page.timeline, "worker_state": its}

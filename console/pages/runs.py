@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from console import draw
-from console.desk import Desk, desk_of
-from console.look import Absent, Look, looking
+from console.desk import Desk
+from console.look import Look, looking
 from console.output import output_of, whole_output
 from console.panels import Panel, show
 from projections import queries
@@ -28,7 +28,7 @@ async def run(request: Request, session: str, name: str) -> Response:
     run_id = f"{session}/{name}"
     found = await desk.read_model.query(queries.run, look.at, run_id)
     if found is None:
-        raise Absent(f"There was no run {run_id!r} at fact {look.at.events_seq:,}.")
+        raise look.absent(f"run {run_id!r}")
 
     async def load() -> dict[str, Any]:
         return await _run(desk, look, found)
@@ -47,7 +47,11 @@ async def run(request: Request, session: str, name: str) -> Response:
 @routes.get("/runs/{session}/{name}/output", include_in_schema=False)
 async def download(request: Request, session: str, name: str) -> Response:
     """All a run printed, as it was printed: an attachment, never a page."""
-    data = await whole_output(desk_of(request).ledger, f"{session}/{name}")
+    desk, look = await looking(request)
+    run_id = f"{session}/{name}"
+    if await desk.read_model.query(queries.run, look.at, run_id) is None:
+        raise look.absent(f"run {run_id!r}")
+    data = await whole_output(desk.ledger, run_id)
     safe = "".join(c if c.isalnum() or c in "-._~" else "_" for c in name)
     headers = {"Content-Disposition": f'attachment; filename="{safe}.txt"'}
     return Response(data, media_type="text/plain; charset=utf-8", headers=headers)

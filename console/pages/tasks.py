@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from console import draw
 from console.desk import Desk
-from console.look import Absent, Look, filters, looking
+from console.look import Look, filters, looking
 from console.panels import Panel, show
 from core.ids import new_id
 from projections import queries
@@ -21,7 +21,7 @@ routes = APIRouter()
 PAGE = 100
 VIEWS: tuple[tuple[str, dict[str, list[str]]], ...] = (
     ("Everything", {}),
-    ("Needs a person", {"state": ["failed", "quarantined", "paused"]}),
+    ("Failed or paused", {"state": ["failed", "quarantined", "paused"]}),
     ("At work", {"state": ["running"]}),
     ("To come", {"state": ["ready", "waiting", "blocked"]}),
     ("Done", {"state": ["done"]}),
@@ -52,7 +52,7 @@ async def task(request: Request, session: str, name: str) -> Response:
     task_id = f"{session}/{name}"
     found = await desk.read_model.query(queries.task, look.at, task_id)
     if found is None:
-        raise Absent(f"There was no task {task_id!r} at fact {look.at.events_seq:,}.")
+        raise look.absent(f"task {task_id!r}")
 
     async def load() -> dict[str, Any]:
         return _task(found)

@@ -91,6 +91,14 @@
   document.addEventListener("htmx:after:swap", count);
   count();
 
+  // ── what was just ordered is told once: drawn anew, or gone back to, the page does not say it again
+  const told = new URL(location.href);
+  if (told.searchParams.has("told")) {
+    told.searchParams.delete("told");
+    told.searchParams.delete("seen");
+    history.replaceState(history.state, "", told);
+  }
+
   // ── toasts: closed by hand, or by time when they are only good news
   const toasts = document.getElementById("toasts");
   function tend() {

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
+from core.domain import worker
 from tests.console.tower import Tower
 
 PAGES = [
@@ -107,7 +108,9 @@ async def test_a_link_in_the_past_stays_in_the_past(busy: Tower):
     assert all(f"at={last}" in (href or "") for href in rows)
 
 
-@pytest.mark.parametrize("at", ["0", "999999999", "yesterday", "2026-13-01", "-5y", "1e3", "١", "<script>"])
+@pytest.mark.parametrize(
+    "at", ["0", "999999999", "yesterday", "2999-01-01T00:00:00", "2026-13-01", "-5y", "1e3", "١", "<script>"]
+)
 async def test_a_moment_that_cannot_be_is_told_with_what_to_write_instead(busy: Tower, at: str):
     answer = await busy.client.get("/", params={"at": at})
     assert answer.status_code == 422
@@ -123,6 +126,45 @@ async def test_a_page_waits_for_what_its_reader_has_seen_or_says_that_it_lags(bu
     assert "Catching up" in lagging.text
     assert busy.clock.monotonic() - began < 2.0
     assert (await busy.client.get("/", params={"seen": "soon"})).status_code == 422
+
+
+async def test_a_page_of_what_is_not_folded_yet_says_so_and_asks_again_by_itself(busy: Tower):
+    last = await busy.folded()
+    early = await busy.client.get("/tasks/default/just-ordered", params={"seen": last + 1_000})
+    assert early.status_code == 503
+    assert "Catching up" in early.text
+    assert '<meta http-equiv="refresh" content="1">' in early.text
+    gone = await busy.client.get("/tasks/default/just-ordered", params={"seen": last})
+    assert gone.status_code == 404
+    assert "refresh" not in gone.text
+
+
+async def test_a_run_lost_with_its_worker_says_so_and_how_long_it_lasted(busy: Tower):
+    lost = worker.Lose(worker_id="w1", epoch=busy.epoch("w1"))
+    assert (await busy.order(lost)).outcome == "done"
+    await busy.folded()
+    for path in ("/tasks/default/load", "/agents/w1/a0", "/runs/default/load~1"):
+        page = (await busy.client.get(path)).text
+        assert "it reported its end" not in page, path
+    attempts = (await busy.client.get("/tasks/default/load")).text
+    assert "lost with its worker" in attempts
+    assert ">0\u00a0ms<" not in attempts
+    assert "its worker was lost" in (await busy.client.get("/agents/w1/a0")).text
+    now = (await busy.client.get("/?part=ticker")).text
+    assert re.search(r'data-state="lost".*?>w1</a> worker lost', now, re.DOTALL)
+
+
+async def test_agents_that_are_gone_are_not_counted_among_all(busy: Tower):
+    assert (await busy.order(worker.Leave(worker_id="shells", epoch=busy.epoch("shells")))).outcome == "done"
+    await busy.folded()
+    for path in ("/agents", "/agents?state=gone"):
+        assert 'All <span class="count">3</span>' in (await busy.client.get(path)).text
+
+
+async def test_a_command_names_its_task_once(busy: Tower):
+    page = (await busy.client.get("/commands?type=task.submit,lane.pause&reports=true")).text
+    assert "pause lane</span>" in page
+    assert "pause lane B" not in page
 
 
 async def test_without_a_plan_the_first_page_says_how_to_bring_one(tower: Tower):
@@ -159,6 +201,14 @@ async def test_filters_stand_in_the_address(busy: Tower):
 
 async def test_a_filter_that_does_not_fit_is_named(busy: Tower):
     answer = await busy.client.get("/tasks?limit=many")
+    assert answer.status_code == 422
+    assert "limit" in answer.text
+
+
+@pytest.mark.parametrize("limit", ["-1", "9" * 12])
+@pytest.mark.parametrize("path", ["/tasks", "/commands", "/api/tasks", "/api/timeline"])
+async def test_a_number_of_rows_that_cannot_be_is_no_defect(busy: Tower, path: str, limit: str):
+    answer = await busy.client.get(path, params={"limit": limit})
     assert answer.status_code == 422
     assert "limit" in answer.text
 
@@ -242,7 +292,8 @@ async def test_what_would_deceive_the_eye_is_written_out_in_titles_too(busy: Tow
     assert "user⟨U+202E⟩nimda ⟨U+200B⟩ hidden" in page
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/tasks/default/ghost", "/runs/default/ghost~1", "/agents/w9/a"])
+@pytest.mark.parametrize("path", ["/nowhere", "/tasks/default/ghost", "/runs/default/ghost~1", "/agents/w9/a",
+                                  "/runs/default/ghost~1/output"])  # fmt: skip
 async def test_what_is_not_there_is_a_designed_404(busy: Tower, path: str):
     answer = await busy.client.get(path)
     assert answer.status_code == 404

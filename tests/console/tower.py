@@ -127,6 +127,9 @@ class Tower:
                 self._epochs[worker_id] = stored.seq
                 return
 
+    def epoch(self, worker_id: str) -> int:
+        return self._epochs[worker_id]
+
     async def start(self, run_id: str, worker_id: str = "w1") -> None:
         await self.order(run.Start(run_id=run_id, worker_id=worker_id, epoch=self._epochs[worker_id]))
 
