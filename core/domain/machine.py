@@ -160,7 +160,7 @@ def about(message: Fact | Order) -> tuple[str, str]:
 
 def _decided(state: State, received: Received, at: int) -> list[Event]:
     try:
-        command = _acceptable(state, received, at)
+        command = _acceptable(state, received)
         facts: list[Event] = DECIDERS[tag(command).partition(".")[0]].decide(state, command, at)
     except Refused as refused:
         return [*refused.facts, _refusal(state, received, refused.outcome, refused.reason)]
@@ -179,17 +179,17 @@ def _decided(state: State, received: Received, at: int) -> list[Event]:
     return facts
 
 
-def _acceptable(state: State, received: Received, at: int) -> Command:
-    """The command, if it may be decided at all."""
+def _acceptable(state: State, received: Received) -> Command:
+    """The command, if it may be decided at all. Its id and deadline are held against its own stream time: the log's may
+    have been carried days ahead by a clock that jumped."""
     command = received.command
     if command is None:
         raise Refused(received.problem)
     if not state.rules and not isinstance(command, system.Begin):
         raise Refused("this log has not begun: the core writes core.begin first")
-    if received.deadline and at > received.deadline:
-        raise Refused(
-            f"its deadline passed {(at - received.deadline) / 1e6:.1f} s before it was read", outcome="expired"
-        )
+    if received.deadline and received.at > received.deadline:
+        late_s = (received.at - received.deadline) / 1e6
+        raise Refused(f"its deadline passed {late_s:.1f} s before it was read", outcome="expired")
     if not received.id.startswith(DERIVED):
         _check_id(state, received.id, received.at)
     return command

@@ -139,6 +139,11 @@ def test_a_clock_that_jumped_ahead_by_years_does_not_make_every_later_id_too_old
     assert back.refusal(PAUSE, command_id=uuid7(back.now - 1_000)).outcome == "already_so"
 
 
+def test_a_clock_that_jumped_ahead_does_not_make_every_later_deadline_pass():
+    story = given().wait(30 * 86_400).told(PAUSE).wait(-30 * 86_400)
+    assert story.when(lane.Resume(lane="A"), deadline=story.now + SECOND) == [lane.Resumed(lane="A")]
+
+
 def test_an_id_of_the_future_is_refused():
     said = given().refusal(PAUSE, command_id=uuid7(NOON + 301 * SECOND))
     assert "more than 5 minutes in the future" in said.reason

@@ -133,7 +133,7 @@ def _wakes_at_any_time(right: Any) -> Any:
 
 
 def _no_deadline(right: Any) -> Any:
-    return lambda known, received, at: right(known, msgspec.structs.replace(received, deadline=0), at)
+    return lambda known, received: right(known, msgspec.structs.replace(received, deadline=0))
 
 
 def _never(*names: str) -> Callable[[Any], Any]:

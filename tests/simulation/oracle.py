@@ -71,7 +71,7 @@ class Oracle:
             if not refused and received.id in self._decided:
                 raise Violation(f"C2 command {received.id} counted at {self._decided[received.id]} and {received.seq}")
             self._decided.setdefault(received.id, received.seq)
-        if received.deadline and recorded.at > received.deadline and not refused:
+        if received.deadline and received.at > received.deadline and not refused:
             raise Violation(f"C6 command {received.seq} was carried out after its deadline")
 
     def _fact(self, fact: Fact, received: Received) -> None:  # noqa: C901 - one flat match
