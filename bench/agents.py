@@ -11,7 +11,8 @@ from bench.fleet import WORKER, Fleet
 from bench.machine import Quiet
 from bench.pages import OpenPage, delays_ms
 from bench.work import plain, submit
-from core.domain.task import Submit, TaskSpec
+from core.domain.spec import TaskSpec
+from core.domain.task import Submit
 
 RUN_S = 8.5  # a simulated run's mean
 

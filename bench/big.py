@@ -12,8 +12,8 @@ from bench.work import TITLE, submit
 from core.clock import SystemClock
 from core.domain import machine, plan, run, system, worker
 from core.domain.machine import Command, Received, Recorded
+from core.domain.spec import TaskSpec
 from core.domain.state import State
-from core.domain.task import TaskSpec
 from core.ids import new_id
 
 TASKS, LANES, FAN = 100_000, 10, 100

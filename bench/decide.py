@@ -13,8 +13,8 @@ from bench.work import TITLE, tangled
 from core.clock import SystemClock
 from core.domain import machine, plan, run, system, worker
 from core.domain.machine import Command
+from core.domain.spec import TaskSpec
 from core.domain.state import State
-from core.domain.task import TaskSpec
 from core.envelope import GENESIS_CHAIN, Sent, decode_command, encode_command, encode_fact
 from core.ids import new_id
 from core.ledger import MAX_BATCH, Message, Stored

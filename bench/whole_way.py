@@ -10,7 +10,8 @@ from bench.figures import Figure, percentile
 from bench.fleet import Fleet
 from bench.machine import Quiet
 from bench.work import STAMPED, TITLE, finished, plain, submit, tangled
-from core.domain.task import Submit, TaskSpec
+from core.domain.spec import TaskSpec
+from core.domain.task import Submit
 
 GATE_T, GATE_L50, GATE_L99, GATE_D = 3_000, 3.0, 10.0, 0.5
 

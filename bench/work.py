@@ -11,7 +11,8 @@ from typing import TypeVar
 from bench.fleet import Fleet
 from bench.processes import Failed
 from core.domain.machine import Command
-from core.domain.task import Submit, TaskSpec
+from core.domain.spec import TaskSpec
+from core.domain.task import Submit
 
 T = TypeVar("T")
 DONE = "evt.run.*.succeeded"

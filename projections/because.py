@@ -10,12 +10,12 @@ import msgspec
 
 from core.domain.agent import abilities as abilities_of
 from core.domain.schedule import AgentView, Condition, TaskView, why
+from core.domain.spec import TaskSpec
 from core.domain.state import needs_of
-from core.domain.task import TaskSpec
 from core.domain.words import count
 from core.domain.worker import AgentSpec
 from projections.rows import At
-from projections.store import Reader
+from projections.store import Reader, these
 
 TURN = "free to start: its turn comes"
 _PROOFS = {
@@ -93,21 +93,58 @@ def agent_state(row: dict[str, Any]) -> str:
 
 def _rule(db: Reader, at: At, tasks: Sequence[dict[str, Any]], *, every: bool = False) -> Rule:
     seq, ids = at.events_seq, [row["task_id"] for row in tasks]
-    unmet: dict[str, list[tuple[str, str]]] = {}
-    these = "" if every else "and task_id in (select unnest($ids))"
-    for row in db.ask("tasks.unmet", {"ids": these}, seq=seq, ids=ids):
-        unmet.setdefault(row["task_id"], []).append((row["needed"], row["state"]))
-    wording = {row["task_id"]: row for row in db.ask("tasks.wording", seq=seq, ids=ids)}
-    above: dict[str, list[str]] = {}
-    parts = [task_id for task_id, worded in wording.items() if worded["parents"]]
-    for row in db.ask("tasks.blocked_parents", seq=seq, ids=parts) if parts else ():
-        above.setdefault(row["task_id"], []).append(row["parent"])
-    for task_id, parents in above.items():
-        order = list(wording[task_id]["parents"])
-        above[task_id] = sorted(parents, key=order.index)
+    wording = _wording(db, seq, ids, every=every)
+    unmet = _unmet(db, seq, list(wording), every=every)
     circles = {name: row["circle"] for row in db.ask("tasks.circles", seq=seq) for name in row["circle"]}
     lanes = {row["lane"]: row for row in db.ask("lanes.rule", seq=seq)}
-    return Rule(lanes, agent_views(db, at), unmet, above, wording, circles)
+    return Rule(lanes, agent_views(db, at), unmet, _blocked_above(db, seq, ids, wording, unmet), wording, circles)
+
+
+def _wording(db: Reader, seq: int, ids: Sequence[str], *, every: bool) -> dict[str, dict[str, Any]]:
+    """What the tasks and all that they are a part of depend on and need."""
+    found: dict[str, dict[str, Any]] = {}
+    look = list(ids)
+    while look:
+        clause = "" if every else these("task_id", look)
+        found |= {row["task_id"]: row for row in db.ask("tasks.wording", {"ids": clause}, seq=seq, ids=look)}
+        above = {parent for task_id in look if task_id in found for parent in found[task_id]["parents"]}
+        look = [] if every else sorted(above - found.keys())
+    return found
+
+
+def _unmet(db: Reader, seq: int, ids: Sequence[str], *, every: bool) -> dict[str, list[tuple[str, str]]]:
+    """By task the dependencies that are not done, each with its state."""
+    unmet: dict[str, list[tuple[str, str]]] = {}
+    clause = "" if every else these("task_id", ids)
+    for row in db.ask("tasks.unmet", {"ids": clause}, seq=seq, ids=ids):
+        unmet.setdefault(row["task_id"], []).append((row["needed"], row["state"]))
+    return unmet
+
+
+def _blocked_above(
+    db: Reader, seq: int, ids: Sequence[str], wording: dict[str, Any], unmet: dict[str, Any]
+) -> dict[str, list[str]]:
+    """By task the parents that wait themselves: for a dependency, or for a parent of their own that waits."""
+    parents = sorted({parent for worded in wording.values() for parent in worded["parents"]})
+    if not parents:
+        return {}
+    states = db.ask("tasks.links", {"ids": these("task_id", parents)}, seq=seq, ids=parents)
+    not_done = {row["task_id"] for row in states if row["state"] != "done"}
+    waits: dict[str, bool] = {}
+
+    def waiting(task_id: str) -> bool:
+        if task_id not in waits:
+            waits[task_id] = False  # a circle of parents waits for nothing
+            above = (parent in not_done and waiting(parent) for parent in wording[task_id]["parents"])
+            waits[task_id] = task_id in unmet or any(above)
+        return waits[task_id]
+
+    found = {}
+    for task_id in ids:
+        above = [p for p in wording[task_id]["parents"] if p in not_done and p in wording and waiting(p)]
+        if above:
+            found[task_id] = above
+    return found
 
 
 def _view(rule: Rule, row: dict[str, Any]) -> TaskView:

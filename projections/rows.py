@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from core.domain.schedule import Condition
-from core.domain.task import OPEN, TaskSpec
+from core.domain.spec import OPEN, TaskSpec
 from core.domain.words import Usage
 
 TaskOrder = Literal["need", "queue", "recent", "cost", "id"]

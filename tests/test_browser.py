@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from console.__main__ import Server
 from console.login import issue
-from core.domain.task import TaskSpec
+from core.domain.spec import TaskSpec
 from tests.console.tower import ONE_TRY, Tower, at_work
 
 CHROMIUM = shutil.which("chromium")
@@ -275,9 +275,7 @@ async def test_no_page_complains_in_either_theme_nor_is_wider_than_a_phone(
             assert seen.complaints == []
 
 
-async def test_stopping_the_console_ends_open_pages_streams_within_a_second(
-    tower: Tower, browser: Browser
-):
+async def test_stopping_the_console_ends_open_pages_streams_within_a_second(tower: Tower, browser: Browser):
     async with serving(tower) as address, window(browser, tower, address) as seen:
         await seen.live()
         began = tower.clock.monotonic()

@@ -18,7 +18,7 @@ from console.cli.where import HERE, Where
 from core.clock import SystemClock
 from core.domain import task
 from core.domain.session import DEFAULT_SESSION
-from core.domain.task import OPEN, TaskSpec
+from core.domain.spec import OPEN, TaskSpec
 from core.domain.words import Policy
 from core.ids import new_id
 

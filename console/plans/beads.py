@@ -24,7 +24,7 @@ from console.plans.report import Kind, PlanFile, Problem, Report
 from core.domain import graph
 from core.domain.lane import DEFAULT_LANES
 from core.domain.plan import Planned
-from core.domain.task import TaskSpec
+from core.domain.spec import TaskSpec
 from core.domain.words import listed
 
 Begins = Literal["open", "paused", "done"]

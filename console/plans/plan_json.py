@@ -16,7 +16,7 @@ from console.plans.report import PlanFile, Problem, Report
 from core.domain import graph
 from core.domain.plan import Planned
 from core.domain.session import DEFAULT_SESSION
-from core.domain.task import Ids, TaskSpec
+from core.domain.spec import Ids, TaskSpec
 from core.domain.words import Line, Name, Policy, Priority, Refused, Text, check_name, listed
 
 _Title = Annotated[str, Meta(min_length=1, max_length=500)]

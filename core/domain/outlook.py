@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.domain import graph
-from core.domain.task import TaskSpec, TaskState
+from core.domain.spec import TaskSpec, TaskState
 
 if TYPE_CHECKING:
     from core.domain.plan import Plan

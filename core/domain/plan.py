@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from core.domain import outlook, session
+from core.domain import outlook, session, standing
 from core.domain import task as tasks
-from core.domain.task import TaskSpec, TaskState
+from core.domain.spec import OPEN, Over, Task, TaskSpec, TaskState, digest
 from core.domain.words import MAX_FACTS, Fact, Line, Name, Order, Refused, check_name, check_task_id, count, listed
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _is_known_as(state: State, planned: Planned) -> bool:
     if task is not None:
         return task.spec == planned.spec
     over = state.over.get(planned.task_id)
-    return over is not None and over.digest == tasks.digest(planned.spec)
+    return over is not None and over.digest == digest(planned.spec)
 
 
 def _seal(state: State, plan: Plan) -> list[Event]:
@@ -205,7 +205,7 @@ def _seal(state: State, plan: Plan) -> list[Event]:
 def _check_containers(state: State, plan: Plan, after: dict[str, tuple[TaskState, int]]) -> None:
     """An open task cannot become a part of one that an agent is doing, or of one that ended without being done."""
     for task_id, spec in plan.staged.items():
-        if after[task_id][0] not in tasks.OPEN:
+        if after[task_id][0] not in OPEN:
             continue
         for parent_id in spec.parents:
             parent = state.tasks.get(parent_id)
@@ -249,15 +249,15 @@ def put_in_force(state: State, plan: Plan, seq: int) -> None:
     containers = _containers(state, plan)
     for name, spec in plan.staged.items():
         if name in state.over:
-            state.over[name] = tasks.Over(state.over[name].runs, tasks.digest(spec))
+            state.over[name] = Over(state.over[name].runs, digest(spec))
             continue
         known = state.tasks.get(name)
         if known is None:
-            state.tasks[name] = tasks.Task(name, plan.session_id, spec, seq, spec.priority)
+            state.tasks[name] = Task(name, plan.session_id, spec, seq, spec.priority)
         else:
-            tasks.unlink(state, known)
+            standing.unlink(state, known)
             known.spec, known.priority = spec, spec.priority
-        tasks.link(state, name, spec)
+        standing.link(state, name, spec)
     _enter_states(state, after)
     for name in containers:
         if name in state.tasks:
@@ -285,10 +285,10 @@ def _enter_states(state: State, after: dict[str, tuple[TaskState, int]]) -> None
         if into != "waiting":
             state.timers.pop(name, None)
         if into == "done":
-            tasks.bury(state, task)
+            standing.bury(state, task)
 
 
-def _count_parts(state: State, task: tasks.Task) -> None:
+def _count_parts(state: State, task: Task) -> None:
     """A container whose last open part the plan closes is rolled up; one whose parts were all closed before is none."""
     had_open = task.open_children > 0
     parts = [state.tasks.get(name) for name in state.children.get(task.task_id, ())]

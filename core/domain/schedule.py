@@ -12,8 +12,9 @@ import msgspec
 
 from core.domain import graph, worker
 from core.domain.agent import PROMPT, Agent
+from core.domain.spec import Task
 from core.domain.state import ReadyEntry, State, needs_of
-from core.domain.task import RolledUp, Task, Unblocked, stop_order
+from core.domain.task import RolledUp, Unblocked, stop_order
 from core.domain.words import count, listed
 
 Event = worker.Assigned | worker.CancelOrdered | RolledUp | Unblocked

@@ -12,7 +12,7 @@ from core.domain.lane import Lane
 from core.domain.plan import Plan
 from core.domain.run import Run
 from core.domain.session import Session
-from core.domain.task import Over, Task, TaskSpec
+from core.domain.spec import Over, Task, TaskSpec
 from core.domain.worker import Worker
 
 ReadyKey = tuple[str, frozenset[str]]  # lane, needs

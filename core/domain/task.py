@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import msgspec
-from msgspec import Meta
+from typing import TYPE_CHECKING, Literal
 
 from core.domain import graph, lane, run, session, worker
+from core.domain.spec import Resting, Task, TaskSpec, TaskState
+from core.domain.standing import add, ended_above, finish, let_go, reopen, resting, settle, waits_of
 from core.domain.words import (
     Fact,
     Line,
-    Name,
     Order,
-    Policy,
     Priority,
     Refused,
-    Text,
     check_task_id,
     is_plain,
     listed,
@@ -25,35 +20,6 @@ from core.domain.words import (
 
 if TYPE_CHECKING:
     from core.domain.state import State
-
-Ids = Annotated[list[Annotated[str, Meta(max_length=250)]], Meta(max_length=1_000)]
-TaskState = Literal["blocked", "ready", "running", "waiting", "paused", "done", "failed", "cancelled", "quarantined"]
-Resting = Literal["ready", "blocked", "waiting"]
-OPEN = frozenset({"blocked", "ready", "running", "waiting", "paused"})
-
-
-class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a task is. ``needs``: abilities its agent must have. ``parents``: containers it is a part of.
-
-    ``begin``: the state it starts from: open, paused ("someone else had begun") or done; ``because`` says why.
-    ``source``: fields kept from where it was imported.
-    """
-
-    title: Annotated[str, Meta(min_length=1, max_length=500)]
-    prompt: Text = ""
-    command: Text = ""
-    kind: Line = "task"
-    priority: Priority = 2
-    lane: Name = "A"
-    depends_on: Ids = []
-    parents: Ids = []
-    needs: Annotated[list[Name], Meta(max_length=50)] = []
-    files: Annotated[list[Annotated[str, Meta(max_length=1_000)]], Meta(max_length=500)] = []
-    labels: Annotated[list[Line], Meta(max_length=200)] = []
-    policy: Policy = Policy()
-    begin: Literal["open", "paused", "done"] = "open"
-    because: Line = ""
-    source: dict[str, Any] = {}
 
 
 class Submit(Order, frozen=True, tag="task.submit"):
@@ -159,48 +125,6 @@ Event = (
 )  # fmt: skip
 
 
-class Task(msgspec.Struct):
-    """A task that is not done. ``waits``: dependencies not done plus parents blocked. ``runs``: attempts numbered so
-    far; ``used``: those that count against the policy; ``losses``: workers lost under it; ``born``: its age."""
-
-    task_id: str
-    session_id: str
-    spec: TaskSpec
-    born: int
-    priority: int
-    state: TaskState = "blocked"
-    waits: int = 0
-    runs: int = 0
-    used: int = 0
-    losses: int = 0
-    run_id: str = ""
-    retry_at: int = 0
-    children: int = 0
-    open_children: int = 0
-    failed_children: int = 0
-    done_children: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in OPEN
-
-    @property
-    def is_container(self) -> bool:
-        return self.open_children > 0
-
-
-class Over(msgspec.Struct, frozen=True):
-    """What is kept of a done task: enough to know it again."""
-
-    runs: int
-    digest: str
-
-
-def digest(spec: TaskSpec) -> str:
-    """Tells one wording of a task from another."""
-    return hashlib.blake2b(msgspec.json.encode(spec), digest_size=12).hexdigest()
-
-
 def decide(state: State, command: Command, at: int) -> list[Event]:
     match command:
         case Submit():
@@ -244,7 +168,7 @@ def evolve(  # noqa: C901 - one flat match
             task = state.tasks[fact.task_id]
             task.state, task.runs, task.run_id = "running", fact.attempt, fact.run_id
         case run.Succeeded():
-            _done(state, fact.task_id, len(fact.unblocked))
+            finish(state, fact.task_id, len(fact.unblocked))
         case run.Failed():
             task = state.tasks[fact.task_id]
             task.used += 1
@@ -262,14 +186,14 @@ def evolve(  # noqa: C901 - one flat match
         case Resumed():
             settle(state, state.tasks[fact.task_id], fact.state, state.tasks[fact.task_id].retry_at)
         case Retried():
-            _reopen(state, fact)
+            reopen(state, fact.task_id, fact.state, fact.reopened)
         case Reprioritised():
             task = state.tasks[fact.task_id]
             task.priority = fact.priority
             state.offer_task(task)
         case RolledUp():
             if fact.state == "done":
-                _done(state, fact.task_id, len(fact.unblocked))
+                finish(state, fact.task_id, len(fact.unblocked))
             else:
                 settle(state, state.tasks[fact.task_id], fact.state, 0)
         case Unblocked():
@@ -278,7 +202,7 @@ def evolve(  # noqa: C901 - one flat match
                 state.to_tell[fact.task_id] = left
         case worker.Registered() | worker.Left() | worker.Lost():
             for released in fact.released:
-                _released(state, released, lost=not isinstance(fact, worker.Left))
+                let_go(state, released, lost=not isinstance(fact, worker.Left))
         case session.Closed():
             for open_task in state.tasks_of(fact.session_id):
                 if open_task.is_open:
@@ -295,111 +219,6 @@ def known(state: State, task_id: str) -> Task:
     if task_id in state.over:
         raise Refused(f"task {task_id} is done", outcome="already_so")
     raise Refused(f"there is no task {task_id!r}")
-
-
-def resting(task: Task, at: int) -> Resting:
-    """Where a task stands that nobody holds back: blocked, waiting for its retry time, or ready."""
-    if task.waits:
-        return "blocked"
-    return "waiting" if task.retry_at > at else "ready"
-
-
-def add(state: State, task_id: str, spec: TaskSpec, seq: int, task_state: TaskState) -> Task:
-    """Put a new task into the state, its edges with it."""
-    task = Task(task_id, task_id.partition("/")[0], spec, seq, spec.priority)
-    state.tasks[task_id] = task
-    link(state, task_id, spec)
-    for parent_id in spec.parents:
-        if parent_id in state.tasks:
-            state.tasks[parent_id].children += 1
-            state.tasks[parent_id].open_children += 1
-            state.to_roll_up.pop(parent_id, None)
-    task.waits = waits_of(state, spec)
-    settle(state, task, task_state, 0)
-    return task
-
-
-def link(state: State, task_id: str, spec: TaskSpec) -> None:
-    """Enter the task's edges, to what it depends on and to what it is a part of. What is done needs none any more."""
-    for need in spec.depends_on:
-        if need not in state.over:
-            state.dependents.setdefault(need, []).append(task_id)
-    for parent_id in spec.parents:
-        if parent_id not in state.over:
-            state.children.setdefault(parent_id, []).append(task_id)
-
-
-def unlink(state: State, task: Task) -> None:
-    """Take the task's edges away again, before it is worded anew."""
-    for edges, others in ((state.dependents, task.spec.depends_on), (state.children, task.spec.parents)):
-        for other in others:
-            if other in edges:
-                edges[other].remove(task.task_id)
-
-
-def bury(state: State, task: Task) -> None:
-    """Leave only the tombstone of a task that is done; nobody waits for it any more."""
-    state.over[task.task_id] = Over(task.runs, digest(task.spec))
-    state.to_roll_up.pop(task.task_id, None)
-    state.dependents.pop(task.task_id, None)
-    state.children.pop(task.task_id, None)
-    del state.tasks[task.task_id]
-
-
-def waits_of(state: State, spec: TaskSpec) -> int:
-    """Dependencies that are not done, plus parents that are themselves blocked."""
-    needs = sum(1 for need in spec.depends_on if need not in state.over)
-    return needs + sum(1 for name in spec.parents if name in state.tasks and state.tasks[name].waits > 0)
-
-
-def settle(state: State, task: Task, into: TaskState, retry_at: int) -> None:
-    """Bring the task into a state and keep what hangs on it right: timers, the ready queue, its parents' counts."""
-    was_open = task.state in OPEN
-    if into not in OPEN:
-        state.to_roll_up.pop(task.task_id, None)
-    task.state = into
-    task.retry_at = retry_at
-    if into == "waiting":
-        state.set_timer(task.task_id, retry_at)
-    else:
-        state.timers.pop(task.task_id, None)
-    if into == "ready":
-        state.offer_task(task)
-    if was_open and into not in OPEN:
-        _tell_parents(state, task, into)
-
-
-def _tell_parents(state: State, task: Task, into: TaskState) -> None:
-    for parent_id in task.spec.parents:
-        parent = state.tasks.get(parent_id)
-        if parent is None:
-            continue
-        parent.open_children -= 1
-        parent.failed_children += into in ("failed", "quarantined")
-        parent.done_children += into == "done"
-        if parent.open_children == 0 and parent.is_open:
-            state.to_roll_up[parent_id] = None
-
-
-def _done(state: State, task_id: str, told: int) -> None:
-    task = state.tasks[task_id]
-    settle(state, task, "done", 0)
-    unblocked = graph.unblocked_by(state, task_id)
-    for name, lifted in graph.lifted_by(state, task_id).items():
-        state.tasks[name].waits -= lifted
-    bury(state, task)
-    for name in unblocked:
-        settle(state, state.tasks[name], "ready", 0)
-    if told < len(unblocked):
-        state.to_tell[task_id] = unblocked[told:]
-
-
-def _released(state: State, released: worker.Released, *, lost: bool) -> None:
-    task = state.tasks.get(released.task_id)
-    if task is None or task.state not in OPEN:
-        return
-    task.losses += lost
-    settle(state, task, released.then, released.retry_at)
 
 
 def _submit(state: State, command: Submit) -> list[Event]:
@@ -509,7 +328,7 @@ def _retry(state: State, task_id: str, at: int) -> list[Event]:
             raise Refused(f"task {task_id} is a part of {parent_id}, which an agent is doing: retry it after that")
     session.open_one(state, task.session_id)
     into: Resting = "blocked" if task.waits else "ready"
-    above = _ended_above(state, task)
+    above = ended_above(state, task)
     return [
         Retried(
             task_id=task_id,
@@ -518,31 +337,3 @@ def _retry(state: State, task_id: str, at: int) -> list[Event]:
             blocked=[name for name in above if state.tasks[name].waits],
         )
     ]
-
-
-def _ended_above(state: State, task: Task) -> list[str]:
-    """Containers above the task that are over but not done: they open again with it, the nearest first."""
-    found: list[str] = []
-    queue = [task]
-    while queue:
-        for parent_id in queue.pop().spec.parents:
-            parent = state.tasks.get(parent_id)
-            if parent is not None and not parent.is_open and parent_id not in found:
-                found.append(parent_id)
-                queue.append(parent)
-    return found
-
-
-def _reopen(state: State, fact: Retried) -> None:
-    task = state.tasks[fact.task_id]
-    task.used, task.losses = 0, 0
-    for again in (fact.task_id, *fact.reopened):
-        opened = state.tasks[again]
-        for parent_id in opened.spec.parents:
-            parent = state.tasks.get(parent_id)
-            if parent is not None:
-                parent.open_children += 1
-                state.to_roll_up.pop(parent_id, None)
-                parent.failed_children -= opened.state in ("failed", "quarantined")
-        into: TaskState = fact.state if again == fact.task_id else ("blocked" if opened.waits else "ready")
-        settle(state, opened, into, 0)

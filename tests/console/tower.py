@@ -18,7 +18,7 @@ from console.login import Gate, api_token, issue
 from core.answers import LocalAnswers
 from core.clock import SystemClock
 from core.domain import plan, run, task, worker
-from core.domain.task import TaskSpec
+from core.domain.spec import TaskSpec
 from core.domain.words import Policy, Usage
 from core.door import Door
 from core.engine import Engine

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from core import envelope
 from core.domain import machine, schedule, worker
 from core.domain.machine import CommandRefused, Received, Recorded
+from core.domain.spec import OPEN, Task
 from core.domain.state import Book, State, restore, snapshot
-from core.domain.task import OPEN, Task
 from core.domain.words import MAX_FACTS
 from core.ledger import Stored
 

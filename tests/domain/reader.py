@@ -6,7 +6,7 @@ The read models are such a reader. The laws hold the core to it: whatever its st
 from __future__ import annotations
 
 from core.domain import plan, run, session, task, worker
-from core.domain.task import OPEN
+from core.domain.spec import OPEN
 from core.domain.words import Fact
 
 States = dict[str, str]

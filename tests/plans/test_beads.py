@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from console.plans import beads
 from console.plans.report import PlanFile
-from core.domain.task import TaskSpec
+from core.domain.spec import TaskSpec
 from tests.plans import seal
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

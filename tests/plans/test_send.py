@@ -16,7 +16,7 @@ from core.answers import LocalAnswers
 from core.clock import SystemClock
 from core.domain import plan, task
 from core.domain.plan import Planned
-from core.domain.task import TaskSpec
+from core.domain.spec import TaskSpec
 from core.door import Door
 from core.engine import Engine
 from core.memory import MemoryLedger

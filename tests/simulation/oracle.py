@@ -11,7 +11,7 @@ import msgspec
 
 from core.domain import agent, lane, plan, run, session, system, task, worker
 from core.domain.machine import CommandRefused, Received, Recorded
-from core.domain.task import OPEN, TaskSpec
+from core.domain.spec import OPEN, TaskSpec
 from core.domain.words import Fact
 from tests.domain import reader
 
