@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _PARAMETER = re.compile(r"\$([a-z_]\w*)")
 
 READERS = 4
+FEW = 200  # ids worth comparing with one by one
 ANSWERS, ANSWER_ROWS = 256, 500  # answers kept, and the longest of them
 SETTLED_BY = ("seq", "observations_seq", "commands_seq")  # parameters that name a moment in a stream
 FOLD_NICE = 10
@@ -78,6 +79,11 @@ class Known:
                     while len(answers) > ANSWERS:
                         answers.popitem(last=False)
         return [dict(row) for row in rows]
+
+
+def these(column: str, ids: Collection[str]) -> str:
+    """The clause that a column is one of ``$ids``: for few a comparison in the scan, for many a join."""
+    return f"and list_contains($ids, {column})" if len(ids) <= FEW else f"and {column} in (select unnest($ids))"
 
 
 class Reader:

@@ -201,33 +201,12 @@ left join tasks t on t.task_id = n.needed and t.from_seq <= $seq and t.to_seq > 
 where t.state is distinct from 'done'
 order by n.task_id, n.place
 
--- Parents that wait themselves: for a dependency, or for a parent of their own that waits.
--- query blocked_parents
-with recursive s as (
-    select task_id, depends_on, parents from specs where from_seq <= $seq and to_seq > $seq
-),
-t as (select task_id, state from tasks where from_seq <= $seq and to_seq > $seq),
-above(child, task_id) as (
-    select s.task_id, unnest(s.parents) from s where s.task_id in (select unnest($ids))
-    union
-    select a.task_id, unnest(s.parents) from above a join s on s.task_id = a.task_id
-),
-waits(task_id) as (
-    select distinct a.task_id
-    from above a join s on s.task_id = a.task_id join t me on me.task_id = a.task_id and me.state <> 'done',
-    lateral (select unnest(s.depends_on) as needed) d left join t on t.task_id = d.needed
-    where t.state is distinct from 'done'
-    union
-    select a.child from above a join waits w on w.task_id = a.task_id
-    join t on t.task_id = a.child and t.state <> 'done'
-)
-select a.child as task_id, a.task_id as parent
-from above a join waits w on w.task_id = a.task_id join t on t.task_id = a.task_id and t.state <> 'done'
-where a.child in (select unnest($ids))
-
 -- query wording
-select task_id, depends_on, parents, needs, has_command, spec from specs
-where from_seq <= $seq and to_seq > $seq and task_id in (select unnest($ids))
+select task_id, depends_on, parents, needs, has_command from specs
+where from_seq <= $seq and to_seq > $seq /*ids*/
+
+-- query spec
+select depends_on, parents, spec from specs where from_seq <= $seq and to_seq > $seq and task_id = $task_id
 
 -- query dependents
 select task_id from specs where from_seq <= $seq and to_seq > $seq and list_contains(depends_on, $task_id)
@@ -236,8 +215,7 @@ select task_id from specs where from_seq <= $seq and to_seq > $seq and list_cont
 select task_id from specs where from_seq <= $seq and to_seq > $seq and list_contains(parents, $task_id)
 
 -- query links
-select task_id, title, state, proof from tasks
-where from_seq <= $seq and to_seq > $seq and task_id in (select unnest($ids))
+select task_id, title, state, proof from tasks where from_seq <= $seq and to_seq > $seq /*ids*/
 
 -- query circles
 select circle from (select unnest(cycles) as circle from plans where from_seq <= $seq and to_seq > $seq)
