@@ -77,7 +77,8 @@ def _nobody(db: Reader, at: At) -> Iterator[Attention]:
         asked = needs(row)
         if any(fits(asked, agent.abilities) for agent in present):
             continue
-        says = f"no agent offers {listed(sorted(asked))}" if present else "no agent is connected"
+        lacking = asked.difference(*(agent.abilities for agent in present)) or asked
+        says = f"no agent offers {listed(sorted(lacking))}" if present else "no agent is connected"
         yield Attention(
             kind="no_agent", rank=2, title=f"{count(row['tasks'], 'ready task')} in lane {row['lane']}", says=says,
             since=row["since"], task_id=row["task_id"] if row["tasks"] == 1 else "", lane=row["lane"],

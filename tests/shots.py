@@ -41,7 +41,7 @@ async def main() -> None:
         kept = await context.storage_state()
         for theme in ("light", "dark"):
             for width, height in (DESK, PHONE) if asked.all else (DESK,):
-                await _round(browser, kept, url, paths, asked.out, theme, (width, height))
+                await _round(browser, kept, url, paths, asked.out, theme, (width, height), asked.all)
         await browser.close()
 
 
@@ -61,7 +61,14 @@ async def _linked(page: Page, url: str) -> list[str]:
 
 
 async def _round(  # noqa: PLR0917 - a script's own loop body
-    browser: Browser, kept: object, url: str, paths: list[str], out: Path, theme: str, size: tuple[int, int]
+    browser: Browser,
+    kept: object,
+    url: str,
+    paths: list[str],
+    out: Path,
+    theme: str,
+    size: tuple[int, int],
+    every: bool,
 ) -> None:
     context = await browser.new_context(
         viewport={"width": size[0], "height": size[1]},
@@ -69,6 +76,7 @@ async def _round(  # noqa: PLR0917 - a script's own loop body
         storage_state=kept,  # type: ignore[arg-type]
     )
     page = await context.new_page()
+    width = f"-{size[0]}" if every else ""
     page.on("console", lambda said: said.type in ("error", "warning") and print(f"says: {said.text}"))
     for path in paths:
         await page.goto(url + path)
@@ -77,7 +85,7 @@ async def _round(  # noqa: PLR0917 - a script's own loop body
         if wider > 0:
             print(f"{path} is {wider} px wider than {size[0]}")
         name = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-") or "now"
-        await page.screenshot(path=str(out / f"{name}-{size[0]}-{theme}.png"))
+        await page.screenshot(path=str(out / f"{name}{width}-{theme}.png"))
     await context.close()
 
 

@@ -216,6 +216,7 @@ async def test_a_number_of_rows_that_cannot_be_is_no_defect(busy: Tower, path: s
 async def test_a_task_says_why_it_is_not_running_by_the_schedulers_own_conditions(busy: Tower):
     page = (await busy.client.get("/tasks/default/odd")).text
     assert "no agent offers quantum" in page
+    assert "no agent offers quantum" in (await busy.client.get("/?part=needs")).text
     queues = (await busy.client.get("/queues")).text
     assert "no agent offers quantum" in queues
     assert "needs default/load, which is running" in queues
