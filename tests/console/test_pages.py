@@ -157,6 +157,7 @@ async def test_a_run_lost_with_its_worker_says_so_and_how_long_it_lasted(busy: T
 async def test_agents_that_are_gone_are_not_counted_among_all(busy: Tower):
     assert (await busy.order(worker.Leave(worker_id="shells", epoch=busy.epoch("shells")))).outcome == "done"
     await busy.folded()
+    assert (await busy.client.get("/agents")).text.count("registered, and beats") == 1  # of the one that is left
     for path in ("/agents", "/agents?state=gone"):
         assert 'All <span class="count">3</span>' in (await busy.client.get(path)).text
 
