@@ -111,9 +111,10 @@ def _become(room: str, rest: tuple[str, ...]) -> NoReturn:
 
 
 def _pools(agents: int, *, demo: bool) -> str:
-    """So many agents in all: simulated ones for the sample plan, else half of them shells, for tasks with a command."""
+    """Half simulated agents, half shells for tasks with a command. The demo: all simulated, and one shell beside them,
+    so that a first task of one's own runs too."""
     simulated = agents if demo else (agents + 1) // 2
-    pools = {"sim": simulated, "shell": agents - simulated}
+    pools = {"sim": simulated, "shell": min(agents, 1) if demo else agents - simulated}
     return ",".join(f"{adapter}:{count}" for adapter, count in pools.items() if count)
 
 

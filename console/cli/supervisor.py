@@ -32,13 +32,22 @@ class Child:
     """One program that should run until told otherwise.
 
     ``keep`` says which of its lines are shown; the last ones are remembered for who asks why it ended. ``patience`` is
-    how many starts within a minute it gets.
+    how many starts within a minute it gets. One that ``may_leave`` and ends in good order (code 0) stays away: a
+    drained worker that came back at once would take work again.
     """
 
     def __init__(
-        self, name: str, argv: Sequence[str], *, say: Say, clock: Clock, keep: Callable[[str], bool] | None = None
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        say: Say,
+        clock: Clock,
+        keep: Callable[[str], bool] | None = None,
+        may_leave: bool = False,
     ) -> None:
         self.name = name
+        self._may_leave = may_leave
         self.last_lines: deque[str] = deque(maxlen=5)
         self.parked = False
         self.ended = asyncio.Event()  # it ended for good: parked, or told to
@@ -117,6 +126,9 @@ class Child:
 
     async def _again(self, code: int) -> bool:
         """Start it again after a while; False when it was told to end, or ends too often and is parked."""
+        if code == 0 and self._may_leave:
+            self._say(self.name, f"left in good order; to have it back: switchtower {self.name}, or start this anew")
+            return False
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         now = self._clock.monotonic()
         recent = sum(1 for start in self._starts if now - start < WINDOW_S)

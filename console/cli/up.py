@@ -135,7 +135,7 @@ class _Up:
         return [*(["--nats-monitor", self._running.monitor_url] if self._running.monitor_url else []), *unchecked]
 
     async def _start(self, name: str, argv: list[str], *, keep: Callable[[str], bool] | None = None) -> None:
-        child = Child(name, argv, say=self._say, clock=self._clock, keep=keep)
+        child = Child(name, argv, say=self._say, clock=self._clock, keep=keep, may_leave=name == "worker")
         child.on_start = self._write_run_file
         self._children[name] = child
         try:

@@ -83,7 +83,6 @@ class Sealed(Fact, frozen=True, tag="plan.sealed"):
     session_id: str
     new: int
     revised: int = 0
-    unchanged: int = 0
     ready: int = 0
     cycles: list[list[str]] = []
 
@@ -102,7 +101,6 @@ class Plan(msgspec.Struct):
     session_id: str
     cycles: Literal["refuse", "block"]
     staged: dict[str, TaskSpec] = {}
-    unchanged: int = 0
 
 
 def decide(state: State, command: Command, at: int) -> list[Event]:

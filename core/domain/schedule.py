@@ -239,7 +239,8 @@ def _needs_done(task: TaskView) -> Condition:
 
 
 def _is(state: str) -> str:
-    return {"failed": "failed", "cancelled": "was cancelled"}.get(state, f"is {state}")
+    # A container rests in "ready" while its parts are done, which would read as if it could be given out.
+    return {"failed": "failed", "cancelled": "was cancelled", "ready": "is open"}.get(state, f"is {state}")
 
 
 def _parts_done(task: TaskView) -> Condition:

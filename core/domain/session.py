@@ -59,6 +59,8 @@ def decide(state: State, command: Command, at: int) -> list[Event]:
             if before is not None:
                 raise Refused(f"session {session_id!r} exists and is {before.state}", outcome="already_so")
             return [Opened(session_id=session_id, goal=goal, root=root)]
+        case Close(session_id=session_id) if session_id == DEFAULT_SESSION:
+            raise Refused(f"session {session_id!r} stays open: work that names no session belongs to it")
         case Close(session_id=session_id, summary=summary, cancel_open=cancel_open):
             if known(state, session_id).state == "closed":
                 raise Refused(f"session {session_id!r} is closed already", outcome="already_so")

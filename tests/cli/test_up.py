@@ -82,6 +82,14 @@ def test_what_dies_is_started_again_and_everything_goes_on(own: Instance):
     assert "was ended by SIGKILL; starts again in 0.2 s" in own.log
 
 
+def test_a_worker_that_was_drained_stays_away(own: Instance):
+    pid = own.address["pids"]["worker"]
+    own("worker", "drain", "w1")
+    until(lambda: not alive(pid))
+    until(lambda: "left in good order" in own.log)
+    assert "starts again" not in own.log
+
+
 def test_when_up_itself_is_killed_its_children_end_and_the_next_one_starts(own: Instance):
     pids = own.address["pids"]
     os.kill(pids["up"], signal.SIGKILL)

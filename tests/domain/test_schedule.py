@@ -101,7 +101,7 @@ def test_every_condition_is_told_with_what_it_rests_on():
 
 def test_it_says_which_dependency_is_missing_and_what_became_of_it():
     story = given(submit("x"), submit("y"), submit("a", depends_on=["x", "y"]), task.Cancel(task_id="default/x"))
-    assert unmet(story)["dependencies"] == "needs default/x, which was cancelled, default/y, which is ready"
+    assert unmet(story)["dependencies"] == "needs default/x, which was cancelled, default/y, which is open"
 
 
 def test_it_says_that_the_container_is_blocked():

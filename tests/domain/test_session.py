@@ -81,3 +81,8 @@ def test_a_worker_lost_before_it_was_told_to_stop_does_not_bring_a_cancelled_tas
     assert "siding/a~1" in story.state.to_stop
     lost = story.when(worker.Lose(worker_id="anvil", epoch=story.epoch()))[0]
     assert lost.released[0].then == "cancelled"
+
+
+def test_the_default_session_cannot_be_closed():
+    said = given().refusal(session.Close(session_id="default"))
+    assert "stays open" in said.reason

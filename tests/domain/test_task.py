@@ -498,7 +498,7 @@ def test_an_operator_reads_why_it_does_not_run():
     story = given(lane.Pause(lane="A"), submit("fix"), submit("ship", depends_on=["fix"]))
     assert {condition.name for condition in _unmet(story, FIX)} == {"lane", "agent"}
     assert [condition.says for condition in _unmet(story, SHIP)] == [
-        "needs default/fix, which is ready", "lane A is paused", "no agent is connected",
+        "needs default/fix, which is open", "lane A is paused", "no agent is connected",
     ]  # fmt: skip
 
 
