@@ -19,7 +19,7 @@ from core.envelope import chain_of
 from core.ledger import MAX_LIST, Busy, Gap, Head, Ledger, Stored, Stream, Unknown
 from projections.model import STREAMS, Mark, Model, digest
 from projections.rows import MANY, Changed, Position, Positions
-from projections.store import Reader, open_store
+from projections.store import Reader, StoreFailed, open_store
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 2.0  # how often a quiet stream's end is looked at
 AGAIN_S = 0.5  # after the log did not answer
+ROOM_S = 5.0  # after the disk had no room
 REST_S = 0.03
 SMALL = 200  # messages worth decoding right here; more go to a thread
 FORGETFUL: frozenset[Stream] = frozenset({"OBSERVATIONS"})
@@ -142,6 +143,10 @@ class Projector:
             except (Busy, Unknown) as error:
                 log.warning("fold of %s waits for the log: %s", stream, error)
                 await self.clock.sleep(AGAIN_S)
+            except StoreFailed as error:
+                log.warning("fold of %s waits at %d: %s", stream, self.model.marks[stream].seq, error)
+                self._problems[stream] = f"{error}. It is tried again every {ROOM_S:g} s; make room"
+                await self.clock.sleep(ROOM_S)
             except Exception as error:  # whatever it is: this stream stops, the others and the pages go on
                 log.exception("fold of %s stopped at %d", stream, self.model.marks[stream].seq)
                 self._problems[stream] = str(error) or type(error).__name__
@@ -176,6 +181,7 @@ class Projector:
         try:
             async with aclosing(self._batches(stream)) as batches:
                 async for batch in batches:
+                    await self._events_first(stream)
                     if len(batch) <= SMALL:
                         ready = self.model.prepare(stream, batch)
                     else:
@@ -183,11 +189,16 @@ class Projector:
                     if writing is not None:
                         await writing
                     writing = asyncio.create_task(self._commit(stream, batch, ready))
-                    if len(batch) < MAX_LIST // 2 and not self._behind(stream, batch[-1].seq):
+                    if not self._behind(stream, batch[-1].seq):
                         await self._rest_after(writing)
         finally:
             if writing is not None:
                 await asyncio.gather(writing, return_exceptions=True)
+
+    async def _events_first(self, stream: Stream) -> None:
+        """In catch-up the other streams wait: tasks and agents are what somebody wants to see first."""
+        while stream != "EVENTS" and self._behind("EVENTS") and "EVENTS" not in self._problems:
+            await self._moved.wait()
 
     async def _rest_after(self, writing: Task[None]) -> None:
         """Wait for the fold, then for as long again, at most ``REST_S``.
@@ -217,7 +228,7 @@ class Projector:
         """Write a batch. One that cannot be folded is halved until the message it fails at stands alone."""
         try:
             changed = await self.model.commit(ready, forgets=stream in FORGETFUL)  # type: ignore[arg-type]
-        except (Gap, asyncio.CancelledError):
+        except (Gap, StoreFailed, asyncio.CancelledError):
             raise
         except Exception as error:
             if len(batch) == 1:
@@ -229,6 +240,7 @@ class Projector:
                 await self._commit(stream, half, self.model.prepare(stream, half))
             return
         if changed is not None:
+            self._problems.pop(stream, None)
             self._tell(changed)
         problem = getattr(ready, "problem", None)
         if problem is not None:

@@ -31,7 +31,7 @@ FEW = 200  # ids worth comparing with one by one
 ANSWERS, ANSWER_ROWS = 256, 500  # answers kept, and the longest of them
 SETTLED_BY = ("seq", "observations_seq", "commands_seq")  # parameters that name a moment in a stream
 FOLD_NICE = 10
-WAL_ALARM_BYTES = 1 << 30
+WAL_ALARM_BYTES, WAL_LOOK = 1 << 30, 100  # looked at every hundredth commit
 # A checkpoint each 256 MB instead of 16: measured 1.5 to 3 times the insert rate. Two threads: the machine's other
 # core belongs to the rest of the system. Times are integers, so no zone comes in.
 CONFIG: dict[str, Any] = {"checkpoint_threshold": "256MB", "memory_limit": "1GB", "threads": "2"}
@@ -39,6 +39,10 @@ CONFIG: dict[str, Any] = {"checkpoint_threshold": "256MB", "memory_limit": "1GB"
 
 class StoreLocked(Exception):
     """Another process has the file open."""
+
+
+class StoreFailed(Exception):
+    """The file could not be written: a full disk, no memory. Nothing of the batch was kept; it can be tried again."""
 
 
 class Known:
@@ -119,6 +123,7 @@ class Store:
         self.path = path
         self.sql = sql
         self.known = Known()
+        self._writes, self._warned = 0, False
         self._scratch = TemporaryDirectory(prefix="switchtower-model-") if path is None else None
         self._db = _connect(path, self._scratch.name if self._scratch else f"{path}.tmp")
         self._writer = ThreadPoolExecutor(1, "read-model-writer", initializer=_give_way)
@@ -157,10 +162,24 @@ class Store:
         try:
             result = work(self._db)
             self._db.execute("commit")
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            _roll_back(self._db)
+            raise StoreFailed(f"read model {self.path or 'in memory'} cannot be written: {error}") from error
         except BaseException:
             _roll_back(self._db)
             raise
+        self._watch_wal()
         return result
+
+    def _watch_wal(self) -> None:
+        """Say once when the write-ahead log grows beyond measure: a result left open keeps it from being taken in."""
+        self._writes += 1
+        if self.path is None or self._writes % WAL_LOOK or self._warned:
+            return
+        wal = _wal(self.path)
+        if wal.exists() and wal.stat().st_size > WAL_ALARM_BYTES:
+            self._warned = True
+            log.warning("write-ahead log %s is over %d MB: some reader keeps an old result", wal, WAL_ALARM_BYTES >> 20)
 
     def _reader(self) -> Reader:
         reader: Reader | None = getattr(self._local, "reader", None)

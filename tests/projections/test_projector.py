@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.clock import HandClock
+from core.domain import run
+from core.domain.machine import Recorded
+from core.envelope import GENESIS_CHAIN, encode_fact
 from core.ledger import Message
 from core.memory import MemoryLedger
 from projections import queries
@@ -84,6 +87,21 @@ async def test_one_stream_that_stops_does_not_stop_the_others(clock: HandClock):
         assert read_model.positions().events.seq == 20
         ledger.put("COMMANDS", [Message(each.subject, each.data) for each in history.commands[:30]])
         await _until(lambda: read_model.positions().commands.seq == 30)
+
+
+async def test_a_fact_that_cannot_be_folded_stops_the_fold_just_before_it(clock: HandClock):
+    history = wandering(13, 60)
+    ledger = MemoryLedger(clock)
+    _put(ledger, history, 0, 20)
+    names = {"run_id": "no attempt in it", "task_id": "default/x", "agent_id": "a/b", "worker_id": "a", "lane": "A"}
+    recorded = Recorded(at=1, by="x", cause="~x", command_seq=1, part=1, of=1, fact=run.Stopped(**names))
+    ledger.put("EVENTS", [encode_fact(recorded, GENESIS_CHAIN)[0]])
+    _put(ledger, history, 21, 30)
+    async with Projector(ledger, None, clock) as read_model:
+        await _until(lambda: read_model.positions().doing == "stopped")
+        assert read_model.positions().events.seq == 20
+        assert "EVENTS 21 (evt.run." in read_model.positions().problem
+        assert "cannot be folded" in read_model.positions().problem
 
 
 async def test_garbage_among_commands_and_observations_is_shown_and_stops_nothing(clock: HandClock):
