@@ -84,7 +84,7 @@ def test_what_dies_is_started_again_and_everything_goes_on(own: Instance):
 
 def test_a_worker_that_was_drained_stays_away(own: Instance):
     pid = own.address["pids"]["worker"]
-    own("worker", "drain", "w1")
+    until(lambda: own("worker", "drain", "w1").code == 0)  # it may not have registered yet
     until(lambda: not alive(pid))
     until(lambda: "left in good order" in own.log)
     assert "starts again" not in own.log
