@@ -87,9 +87,7 @@ def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:
 class Server(uvicorn.Server):
     """uvicorn, which would wait for open streams until its time-out: here a signal ends them first."""
 
-    def __init__(
-        self, app: FastAPI, *, on_stop: Callable[[], None], port: int, lifespan: Lifespan = "on"
-    ) -> None:
+    def __init__(self, app: FastAPI, *, on_stop: Callable[[], None], port: int, lifespan: Lifespan = "on") -> None:
         config = uvicorn.Config(
             app, host=HOST, port=port, log_config=None, access_log=False, server_header=False, loop="uvloop",
             http="httptools", ws="none", lifespan=lifespan, timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=15,
