@@ -24,7 +24,7 @@ from core.clock import Clock, SystemClock
 from core.door import Door
 from core.jetstream import JetStreamLedger
 from core.ledger import LedgerError
-from core.link import connect
+from core.link import Link, connect
 from core.settings import BadSetting, Settings, load
 from core.streams import ensure
 from projections.projector import Projector
@@ -52,11 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     hub = Hub(clock)
     gate = Gate(settings.data, clock)
     server = Server(serving(settings, clock, gate, hub), on_stop=hub.stop, port=settings.port)
-    try:
-        server.run()
-    except LedgerError as error:
-        print(f"console: {error}", file=sys.stderr)
-        return 1
+    server.run()
     return 0 if server.started else 1
 
 
@@ -65,13 +61,14 @@ def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:
 
     @asynccontextmanager
     async def open_desk() -> AsyncIterator[Desk]:
-        user = settings.credentials("console")
-        link = await connect(
-            settings.nats or "", name="console", user=user.user if user else None,
-            password=user.password if user else None, on_closed=_end,
-        )  # fmt: skip
         try:
-            await ensure(link)
+            link = await _linked(settings)
+        except LedgerError as error:
+            # One line instead of the page uvicorn writes for an error at the start.
+            print(f"console: {error}", file=sys.stderr)
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            raise
+        try:
             ledger = JetStreamLedger(link)
             door = Door(ledger, LinkAnswers(link), clock, by="operator")
             async with Projector(ledger, settings.data / READ_MODEL, clock) as read_model:
@@ -82,6 +79,21 @@ def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:
             await link.close()
 
     return create(open_desk, gate)
+
+
+async def _linked(settings: Settings) -> Link:
+    """A link to a server whose streams are as they must be."""
+    user = settings.credentials("console")
+    link = await connect(
+        settings.nats or "", name="console", user=user.user if user else None,
+        password=user.password if user else None, on_closed=_end,
+    )  # fmt: skip
+    try:
+        await ensure(link)
+    except LedgerError:
+        await link.close()
+        raise
+    return link
 
 
 class Server(uvicorn.Server):
