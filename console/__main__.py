@@ -37,7 +37,7 @@ Lifespan = Literal["on", "off"]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until told to stop. Exit codes: 0 stopped, 1 something a person must look at, 2 a wrong setting."""
+    """Serve until told to stop. Exit codes: 0 stopped, 1 could not serve, 2 a wrong setting, 3 could not start."""
     try:
         settings = load(_flags(argv))
     except BadSetting as wrong:
