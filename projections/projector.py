@@ -17,8 +17,9 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from core.clock import Clock
 from core.envelope import chain_of
 from core.ledger import MAX_LIST, Busy, Gap, Head, Ledger, Stored, Stream, Unknown
+from projections.listening import Listener
 from projections.model import STREAMS, Mark, Model, digest
-from projections.rows import MANY, Changed, Position, Positions
+from projections.rows import Changed, Position, Positions
 from projections.store import Reader, StoreFailed, open_store
 
 P = ParamSpec("P")
@@ -50,10 +51,10 @@ class Projector:
         self.model = Model(open_store(path))
         self._heads: dict[Stream, Head] = {}
         self._problems: dict[Stream, str] = {}
-        self._began: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
+        self._spans: dict[Stream, tuple[int, int]] = {}  # where each stream stood when it was looked at, and its end
         self._rebuilding = False
         self._tasks: list[Task[None]] = []
-        self._listeners: set[_Listener] = set()
+        self._listeners: set[Listener] = set()
         self._moved = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -88,7 +89,7 @@ class Projector:
 
     async def changes(self) -> AsyncIterator[Changed]:
         """Every commit from now on. A listener that is slow gets several as one."""
-        listener = _Listener()
+        listener = Listener()
         self._listeners.add(listener)
         try:
             while True:
@@ -99,14 +100,14 @@ class Projector:
     def positions(self) -> Positions:
         """How far each stream is folded, at once and without a query."""
         marks = self.model.marks
-        behind = any(self._behind(stream) for stream in STREAMS)
-        doing = "rebuilding" if self._rebuilding else "catching up" if behind else "following"
+        progress = self._progress()
+        doing = "following" if progress >= 1 else "rebuilding" if self._rebuilding else "catching up"
         return Positions(
             events=self._position(marks["EVENTS"]),
             observations=self._position(marks["OBSERVATIONS"]),
             commands=self._position(marks["COMMANDS"]),
             doing="stopped" if self._problems else doing,  # type: ignore[arg-type]
-            progress=self._progress(),
+            progress=progress,
             problem=" · ".join(self._problems.values()),
             schema=self.model.schema,
         )
@@ -116,6 +117,7 @@ class Projector:
         await self._stop_following()
         await self.model.clear()
         self._problems.clear()
+        self._spans.clear()
         self._rebuilding = True
         self._follow_all()
 
@@ -157,7 +159,7 @@ class Projector:
         """``Rollback`` unless the stream is the one that was folded, and still has all of it."""
         head = self._heads[stream] = await self.ledger.head(stream)
         mark = self.model.marks[stream]
-        self._began[stream] = mark.seq
+        self._spans[stream] = (mark.seq, head.last_seq)
         remedy = "run `switchtower projections rebuild` to fold the log that is there"
         if mark.seq and mark.created and head.created != mark.created:
             raise Rollback(f"{stream} was made again since {mark.seq} was folded: {remedy}")
@@ -249,8 +251,7 @@ class Projector:
     # -------------------------------------------------------------- telling
 
     def _tell(self, changed: Changed) -> None:
-        if self._rebuilding and not any(self._behind(each) for each in STREAMS):
-            self._rebuilding = False
+        self._rebuilding = self._rebuilding and self._progress() < 1
         for listener in self._listeners:
             listener.put(changed)
         self._ring()
@@ -279,47 +280,9 @@ class Projector:
         return Position(stream=mark.stream, seq=mark.seq, head=max(mark.seq, head.last_seq if head else 0), at=mark.at)
 
     def _progress(self) -> float:
-        """Share of what there was to fold at the start that is folded, over all streams."""
-        todo = done = 0
-        for stream, head in self._heads.items():
-            todo += max(0, head.last_seq - self._began[stream])
-            done += max(0, min(self.model.marks[stream].seq, head.last_seq) - self._began[stream])
-        return done / todo if todo else 1.0
-
-
-class _Listener:
-    """One reader of changes: what comes while it is busy is put together into one."""
-
-    def __init__(self) -> None:
-        self._waiting: Changed | None = None
-        self._bell = asyncio.Event()
-
-    def put(self, changed: Changed) -> None:
-        self._waiting = changed if self._waiting is None else _both(self._waiting, changed)
-        self._bell.set()
-
-    async def next(self) -> Changed:
-        await self._bell.wait()
-        self._bell.clear()
-        changed, self._waiting = self._waiting, None
-        assert changed is not None
-        return changed
-
-
-def _both(one: Changed, other: Changed) -> Changed:
-    many = one.many | other.many
-    keys: dict[str, frozenset[str]] = {}
-    for name in (one.keys.keys() | other.keys.keys()) - many:
-        together = one.keys.get(name, frozenset()) | other.keys.get(name, frozenset())
-        if len(together) > MANY:
-            many |= {name}
-        else:
-            keys[name] = together
-    return Changed(
-        events_seq=max(one.events_seq, other.events_seq),
-        observations_seq=max(one.observations_seq, other.observations_seq),
-        commands_seq=max(one.commands_seq, other.commands_seq),
-        tables=one.tables | other.tables,
-        keys=keys,
-        many=many,
-    )
+        """Share that is folded of what there was to fold when the streams were looked at; 0 before they were."""
+        if len(self._spans) < len(STREAMS):
+            return 0.0
+        todo = sum(end - began for began, end in self._spans.values())
+        left = sum(max(0, end - self.model.marks[stream].seq) for stream, (_, end) in self._spans.items())
+        return 1 - left / todo if left else 1.0
