@@ -6,11 +6,13 @@ from random import Random
 
 import pytest
 
-from core.domain import schedule
+from core.domain import lane, run, schedule
+from core.domain.machine import tag
 from core.domain.state import State
 from projections import queries
 from projections.rows import At, RunFilter, TaskFilter
 from tests.projections.history import History, wandering
+from tests.spec import register, submit
 
 EVERY = TaskFilter(limit=0)
 
@@ -23,13 +25,36 @@ def moment(history: History, seq: int) -> At:
 async def test_any_moment_shows_what_the_core_knew_then(folded, seed: int):
     history = wandering(seed)
     seen = await (await folded()).take(history, pieces=Random(seed))
-    for seq in sorted(Random(seed).sample(history.ends, 8)):
+    for n, seq in enumerate(telling_moments(history, Random(seed))):
         at, state = moment(history, seq), history.state_at(seq)
         await tasks_agree(seen, at, state)
         await runs_agree(seen, at, state)
         await the_fleet_agrees(seen, at, state)
-        await queues_agree(seen, at, state)
-        await reasons_agree(seen, at, state)
+        if n % 4 == 0:
+            await queues_agree(seen, at, state)
+            await reasons_agree(seen, at, state)
+
+
+def telling_moments(history: History, rng: Random) -> list[int]:
+    """After one fact of each kind, whenever the command that made it was done; and a few at random."""
+    by_tag: dict[str, list[int]] = {}
+    for seq, recorded in enumerate(history.recorded, 1):
+        by_tag.setdefault(tag(recorded.fact), []).append(seq)
+    after = [min((end for end in history.ends if end >= rng.choice(seqs)), default=0) for seqs in by_tag.values()]
+    return sorted({*filter(None, after), *rng.sample(history.ends, 4)})
+
+
+async def test_all_that_a_completion_sets_free_is_ready_however_many(folded):
+    """One fact names a thousand of them; more follow in facts of their own."""
+    history = History().order(register("anvil", "ada"), submit("root", lane="A"))
+    history.order(lane.Configure(lane="A", concurrency=1))
+    history.order(*(submit(f"leaf-{n}", depends_on=["root"]) for n in range(1_050)))
+    run_id = history.state.last_run("default/root")
+    epoch = history.state.workers["anvil"].epoch
+    history.order(run.Finish(run_id=run_id, worker_id="anvil", epoch=epoch, result="succeeded"))
+    assert "task.unblocked" in {tag(recorded.fact) for recorded in history.recorded}
+    seen = await (await folded()).take(history)
+    await tasks_agree(seen, moment(history, len(history.events)), history.state)
 
 
 async def tasks_agree(seen, at: At, state: State) -> None:
@@ -72,9 +97,9 @@ async def the_fleet_agrees(seen, at: At, state: State) -> None:
 
 
 async def queues_agree(seen, at: At, state: State) -> None:
-    for lane in state.lanes:
-        line = [place.row.task_id for place in await seen.ask(queries.queue, at, lane, limit=1_000)]
-        ready = [t for t in state.tasks.values() if t.state == "ready" and t.spec.lane == lane and not t.open_children]
+    for name in state.lanes:
+        line = [place.row.task_id for place in await seen.ask(queries.queue, at, name, limit=1_000)]
+        ready = [t for t in state.tasks.values() if t.state == "ready" and t.spec.lane == name and not t.open_children]
         assert line == [t.task_id for t in sorted(ready, key=lambda t: (t.priority, t.born, t.task_id))]
 
 
