@@ -40,8 +40,7 @@ class CannotStart(Exception):
 
 
 class Exit(msgspec.Struct, frozen=True):
-    """How a tree ended: the agent's exit code (-1: by ``signal``), why (see ``keeper``), how many others were killed.
-    """
+    """How a tree ended: the agent's exit code (-1: by ``signal``), why (see ``keeper``), how many more were killed."""
 
     code: int
     signal: int

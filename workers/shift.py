@@ -257,4 +257,3 @@ class Shift:
     async def _watch_lease(self) -> None:
         await self._lease.ended()
         self._end("lease", "no beat was acknowledged in time; all it ran is killed")
-
