@@ -67,14 +67,17 @@ class Watch:
         """Order all that is due. After a gap (stopped, swapped out, asleep) beats that came meanwhile are unread."""
         if self._clock.monotonic() - self._looked_at > STOPPED_S:
             self.forgive()
+        # Who is silent is settled here, before anything is waited for: while we wait we may be stopped as well.
+        silent = self._silent(state, self._beats) if self._beats is not None else []
         try:
+            for lose in silent:
+                if self.once(f"~lose/{lose.worker_id}/{lose.epoch}"):
+                    await self._order(lose, f"~lose/{lose.worker_id}/{lose.epoch}")
             if self._ahead_us > AHEAD_US and not state.clock_suspected:
                 await self._suspect_clock(state)
             elif not state.clock_suspected:
                 await self._wake_tasks(state)
             self._ahead_us = 0
-            if self._beats is not None:
-                await self._lose_workers(state, self._beats)
         finally:
             self._looked_at = self._clock.monotonic()
 
@@ -96,15 +99,17 @@ class Watch:
             if self.once(order_id):
                 await self._order(task.Wake(task_id=task_id, after_run=waiting.runs), order_id)
 
-    async def _lose_workers(self, state: State, beats: Beats) -> None:
+    def _silent(self, state: State, beats: Beats) -> list[worker.Lose]:
+        """Workers we believe alive that were not heard of for a whole TTL in which we could hear."""
         now = self._clock.monotonic()
-        for held in list(state.workers.values()):
+        found = []
+        for held in state.workers.values():
             if held.state not in ("live", "draining"):
                 continue
             heard = beats.last(held.worker_id, held.epoch)
             since = self._present_since.setdefault((held.worker_id, held.epoch), now)
             last = max(heard[0] if heard else 0.0, since, self._heard_since)
-            order_id = f"~lose/{held.worker_id}/{held.epoch}"
-            if now - last > self._beat_ttl_s and self.once(order_id):
-                lose = worker.Lose(worker_id=held.worker_id, epoch=held.epoch, last_beat=heard[1] if heard else 0)
-                await self._order(lose, order_id)
+            if now - last > self._beat_ttl_s:
+                last_beat = heard[1] if heard else 0
+                found.append(worker.Lose(worker_id=held.worker_id, epoch=held.epoch, last_beat=last_beat))
+        return found
