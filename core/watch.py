@@ -64,22 +64,21 @@ class Watch:
         return True
 
     async def look(self, state: State) -> None:
-        """Order all that is due. After a gap (stopped, swapped out, asleep) beats that came meanwhile are unread."""
-        if self._clock.monotonic() - self._looked_at > STOPPED_S:
+        """Order all that is due. After a gap (stopped, swapped out, asleep, unable to write) beats may be unread."""
+        began = self._clock.monotonic()
+        if began - self._looked_at > STOPPED_S:
             self.forgive()
+        self._looked_at = began
         # Who is silent is settled here, before anything is waited for: while we wait we may be stopped as well.
         silent = self._silent(state, self._beats) if self._beats is not None else []
-        try:
-            for lose in silent:
-                if self.once(f"~lose/{lose.worker_id}/{lose.epoch}"):
-                    await self._order(lose, f"~lose/{lose.worker_id}/{lose.epoch}")
-            if self._ahead_us > AHEAD_US and not state.clock_suspected:
-                await self._suspect_clock(state)
-            elif not state.clock_suspected:
-                await self._wake_tasks(state)
-            self._ahead_us = 0
-        finally:
-            self._looked_at = self._clock.monotonic()
+        for lose in silent:
+            if self.once(f"~lose/{lose.worker_id}/{lose.epoch}"):
+                await self._order(lose, f"~lose/{lose.worker_id}/{lose.epoch}")
+        if self._ahead_us > AHEAD_US and not state.clock_suspected:
+            await self._suspect_clock(state)
+        elif not state.clock_suspected:
+            await self._wake_tasks(state)
+        self._ahead_us = 0
 
     async def _suspect_clock(self, state: State) -> None:
         if self.once("~suspect"):
