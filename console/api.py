@@ -85,10 +85,10 @@ async def healthz() -> Response:
 
 @routes.get("/readyz", **openapi.gives(Health))
 async def readyz(request: Request) -> Response:
-    """Ready: the read model has caught up with the log."""
+    """Ready: a core has begun the log, and the read model has caught up with it."""
     positions = desk_of(request).read_model.positions()
     near = positions.doing == "catching up" and positions.events.lag < NEAR
-    ready = positions.doing == "following" or near
+    ready = positions.events.seq > 0 and (positions.doing == "following" or near)
     return json(Health("ready" if ready else "not ready"), 200 if ready else 503)
 
 
