@@ -19,7 +19,6 @@ from bench.machine import resident_mb, used_s
 from bench.processes import Failed, Process, module
 from console import login
 from console.cli import natsconf
-from console.cli.staging import STREAMS, Staging
 from core.answers import LinkAnswers
 from core.clock import SystemClock
 from core.door import Door
@@ -47,7 +46,6 @@ class Fleet:
         self.processes: dict[str, Process] = {}
         self.url = self.monitor_url = self.console_url = ""
         self.stamps = home / "first-lines"
-        self._staging = Staging(home / "nats", streams=(*STREAMS, "FLOOR"))  # as `up` does it
 
     async def start_nats(self) -> None:
         """The shipped configuration on free ports, with users; and our own line to it, as the operator."""
@@ -69,7 +67,6 @@ class Fleet:
                 if time.monotonic() > deadline:
                     raise Failed(f"nats-server: {error}") from error
                 await asyncio.sleep(0.02)
-        self._staging.begin()
         self.ledger = JetStreamLedger(self.link)
         self.door = Door(self.ledger, LinkAnswers(self.link), self.clock, by="bench")
 
@@ -157,7 +154,6 @@ class Fleet:
             await self.link.close()
         for name in reversed(list(self.processes)):
             self.end(name)
-        self._staging.end()
 
     def _run(self, name: str, argv: Sequence[str]) -> Process:
         self.processes[name] = process = Process(name, argv, folder=self.home)

@@ -20,14 +20,12 @@ import msgspec
 from console import login
 from console.cli import instance, natsconf
 from console.cli.exits import OK, Stop, TimedOut
-from console.cli.staging import Staging
 from console.cli.supervisor import STARTS, Child, stop_in_turn
 from core.clock import Clock, SystemClock
 from core.settings import Settings
 
 READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.03
-STAGING_EVERY_S = 1.0
 HOST = "127.0.0.1"
 
 
@@ -71,7 +69,6 @@ class _Up:
         self._settings, self._pools, self._say = settings, pools, say
         self._data = settings.data
         self._clock: Clock = SystemClock()
-        self._staging = Staging(settings.data / "nats")
         self._children: dict[str, Child] = {}
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
         self._console_url = ""
@@ -82,7 +79,7 @@ class _Up:
         self._running.started_at = self._clock.now_us()
         try:
             await self._until_told(self._start_all(on_ready))
-            await self._until_told(self._keep_staging())
+            await self._until_told(self._stop.wait())
             return OK
         except _Told:
             return OK
@@ -128,14 +125,7 @@ class _Up:
                     raise
                 await self._children.pop("nats").stop(signal.SIGKILL, within_s=2.0)
             else:
-                self._staging.begin()
                 return
-
-    async def _keep_staging(self) -> None:
-        """Until told to stop. The server takes the links away when it starts again."""
-        while True:
-            await self._clock.sleep(STAGING_EVERY_S)
-            self._staging.keep()
 
     def _python(self, room: str) -> list[str]:
         return [sys.executable, "-m", room, "--data", str(self._data), "--nats", self._running.nats_url]
@@ -234,7 +224,6 @@ class _Up:
             [([self._children[name] for name in names if name in self._children], s) for names, s in stages],
             self._hurry,
         )
-        self._staging.end()
         instance.forget(self._data)
 
 
