@@ -142,11 +142,11 @@ def _never(*names: str) -> Callable[[Any], Any]:
 
 
 def _impatient(right: Any) -> Any:
-    async def lose_workers(self: watch.Watch, known: state.State, beats: watch.Beats) -> None:
+    def silent(self: watch.Watch, known: state.State, beats: watch.Beats) -> Any:
         self._beat_ttl_s = 1.0
-        await right(self, known, beats)
+        return right(self, known, beats)
 
-    return lose_workers
+    return silent
 
 
 def _by_chance(right: Any) -> Any:
@@ -181,7 +181,7 @@ BUGS: dict[str, Wrong] = {
     ),
     "a lost worker keeps a run": (worker, "_release", lambda right: lambda *args, **how: right(*args, **how)[:-1]),
     "a lost worker is never noticed": (watch.Watch, "once", _never("~lose/")),
-    "a worker is called lost too soon": (watch.Watch, "_lose_workers", _impatient),
+    "a worker is called lost too soon": (watch.Watch, "_silent", _impatient),
     "a waiting task is never woken": (watch.Watch, "once", _never("~wake/")),
     "what the bound left over is left": (watch.Watch, "once", _never("~continue/")),
     "a task is woken before its backoff is over": (task, "decide", _wakes_at_any_time),
