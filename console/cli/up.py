@@ -22,7 +22,9 @@ from console.cli import instance, natsconf
 from console.cli.exits import OK, Stop, TimedOut
 from console.cli.supervisor import STARTS, Child, stop_in_turn
 from core.clock import Clock, SystemClock
+from core.link import connect
 from core.settings import Settings
+from core.tables import Table
 
 READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.03
@@ -102,6 +104,7 @@ class _Up:
         if self._pools:
             await self._start("worker", [*self._python("workers"), "--agents", self._pools])
         await self._until_ready("console", self._answers_ready)
+        await self._until_a_core_leads()
         for child in self._children.values():
             child.patience = STARTS
         self._running.console_url = self._console_url
@@ -177,6 +180,25 @@ class _Up:
     async def _answers_ready(self) -> bool:
         status, _ = await _get(f"{self._console_url}/readyz")
         return status == 200
+
+    async def _until_a_core_leads(self) -> None:
+        """After a kill -9 the lease of the core before ours runs out first: orders given meanwhile would only wait."""
+        as_who = self._settings.credentials("operator")
+        link = await connect(
+            self._running.nats_url,
+            name="switchtower-up",
+            user=as_who.user if as_who else None,
+            password=as_who.password if as_who else None,
+        )
+        try:
+            leases = Table(link, "leases")
+
+            async def leads() -> bool:
+                return await leases.get("core") is not None
+
+            await self._until_ready("core", leads)
+        finally:
+            await link.close()
 
     async def _outlive_predecessors(self) -> None:
         """After a kill -9 of an earlier ``up`` its server may still be closing the store: two on one would spoil it."""

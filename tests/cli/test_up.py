@@ -97,8 +97,10 @@ def test_when_up_itself_is_killed_its_children_end_and_the_next_one_starts(own: 
     left = lambda: [name for name, pid in pids.items() if alive(pid)]  # noqa: E731
     until(lambda: not left(), within_s=10, else_says=lambda: f"{left()} still there\n{own.log[-2000:]}")
     again = Instance(own.data, "--agents", "0")
-    assert again.json("status")["core_leads"]
-    again.stop()
+    try:
+        assert again.json("status")["core_leads"]
+    finally:
+        again.stop()
 
 
 def test_a_second_up_on_the_same_data_points_to_the_first(own: Instance):
