@@ -18,7 +18,7 @@ from console import api, entrance, forms, stream
 from console.desk import Desk
 from console.errors import handle, refuse
 from console.login import Gate
-from console.pages import agents, commands, now, queues, runs, task, tasks
+from console.pages import agents, commands, edit, now, queues, runs, task, tasks
 from console.render import STATIC
 from console.security import Guard
 
@@ -34,7 +34,7 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
         openapi_url=None,
     )  # fmt: skip
     app.add_middleware(Guard, gate=gate, refuse=_refuse)
-    for door in (entrance, forms, stream, now, agents, queues, tasks, task, runs, commands, api):
+    for door in (entrance, forms, stream, now, agents, queues, tasks, edit, task, runs, commands, api):
         app.include_router(door.routes)
     app.mount("/static", _Static(directory=STATIC), name="static")
     handle(app)

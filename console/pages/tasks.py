@@ -1,4 +1,4 @@
-"""Tasks: the list with its filters in the address, and the form of a new one."""
+"""Tasks: the list with its filters in the address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from starlette.responses import Response
 from console.desk import Desk
 from console.look import Look, filters, looking
 from console.panels import Panel, show
-from core.ids import new_id
 from projections import queries
 from projections.rows import TaskFilter
 
@@ -32,17 +31,6 @@ async def tasks(request: Request) -> Response:
     desk, look = await looking(request)
     panel = Panel("tasks", ("tasks",), lambda: _tasks(desk, look), every_s=15)
     return await show(request, desk, look, "tasks", "Tasks", [panel])
-
-
-@routes.get("/tasks/new", include_in_schema=False)
-async def new_task(request: Request) -> Response:
-    desk, look = await looking(request)
-    rows = {
-        "lanes": await desk.read_model.query(queries.lanes, look.at),
-        "sessions": await desk.read_model.query(queries.sessions, look.at),
-        "command_id": new_id(desk.clock),  # sent twice by a double click, it is still one order
-    }
-    return await show(request, desk, look, "new_task", "New task", [], **rows)
 
 
 async def _tasks(desk: Desk, look: Look) -> dict[str, Any]:
