@@ -16,8 +16,11 @@ import msgspec
 from core.envelope import Answer
 from core.ledger import MAX_BATCH, Conflict, Ledger, LedgerError, Message, Unknown
 
-IN_FLIGHT = 4  # commits chained on the wire
-SINGLY = 4  # facts that are sent as plain appends when they are all there is: 1 ms against 3 ms for a batch
+# Facts that are sent as plain appends when they are all there is. A batch takes 2.6 ms, whatever its size; a fact alone
+# takes 0.4 ms and each one behind it 0.17 more (measured, every write synced): they meet at 12.
+SINGLY = 8
+WINDOW = 12  # what may be on the wire: a fact alone counts 1
+BATCH_WEIGHT = 3  # and a batch this: four of them
 BATCH_BYTES = 2 << 20  # of one commit, so that it is stored well within its timeout
 
 
@@ -46,13 +49,14 @@ class Committer:
         self._wake = wake
         self._pending: deque[Pending] = deque()  # everything after ``committed``, sent or not
         self._unsent = 0  # how many at the end of ``_pending`` are not on the wire
-        self._commits: deque[tuple[Future[int], int]] = deque()
+        self._commits: deque[tuple[Future[int], int, int]] = deque()  # its last sequence, its weight
+        self._on_the_wire = 0
         self._generation = 0
 
     @property
     def has_room(self) -> bool:
         """Whether another commit may go out now."""
-        return self.broken is None and len(self._commits) < IN_FLIGHT
+        return self.broken is None and self._on_the_wire < WINDOW
 
     @property
     def is_idle(self) -> bool:
@@ -80,7 +84,9 @@ class Committer:
                 self._unsent += size
                 self._break(error)
                 return
-            self._commits.append((future, expect + size))
+            weight = 1 if size == 1 else BATCH_WEIGHT
+            self._on_the_wire += weight
+            self._commits.append((future, expect + size, weight))
             future.add_done_callback(self._done_of(self._generation))
 
     def _next_commit(self, first: int, most: int) -> list[Message]:
@@ -100,6 +106,7 @@ class Committer:
         """
         self._generation += 1
         self._commits.clear()
+        self._on_the_wire = 0
         async with aclosing(self._ledger.read("EVENTS", after=self.committed)) as reading:
             async for stored in reading:
                 for fact in stored:
@@ -122,7 +129,8 @@ class Committer:
     def _settle(self) -> None:
         """Acknowledge, oldest first, all that is known to be stored."""
         while self.broken is None and self._commits and self._commits[0][0].done():
-            future, last = self._commits.popleft()
+            future, last, weight = self._commits.popleft()
+            self._on_the_wire -= weight
             error = Unknown("the append was given up") if future.cancelled() else future.exception()
             if error is not None:
                 self._break(error)

@@ -225,14 +225,13 @@ class Engine:
 
     async def _turn(self) -> None:
         """Decide what has arrived, up to one batch, and send the facts off together."""
-        facts = commands = 0
+        facts = 0
         while self._read and facts < MAX_BATCH:
             stored = self._read.popleft()
             if stored.seq <= self.state.command_seq:
                 continue
-            commands += 1
             facts += self._decide(stored)
-        await self._committer.flush(singly=commands == 1 and facts <= SINGLY)
+        await self._committer.flush(singly=facts <= SINGLY)
         self._keep_snapshot()
 
     def _decide(self, stored: Stored) -> int:
