@@ -17,7 +17,7 @@ from console.errors import refuse
 from console.look import BadQuestion
 from console.render import part, query, task_path
 from console.security import local_path
-from core.domain import agent, lane, plan, session, system, task, worker
+from core.domain import agent, hire, lane, plan, session, steer, system, task, worker
 from core.domain.machine import tag
 from core.door import Pending
 from core.envelope import Answer
@@ -27,7 +27,7 @@ from core.ids import new_id
 Order = (
     task.Submit | task.Cancel | task.Pause | task.Resume | task.Retry | task.Reprioritise
     | agent.Command | lane.Command | session.Command | plan.Command
-    | worker.Drain | system.AdoptRules | system.TrustClock
+    | steer.Command | worker.Drain | hire.Hire | system.AdoptRules | system.TrustClock | system.Halt | system.Release
 )  # fmt: skip
 
 LISTS = {"depends_on", "parents", "needs", "files", "labels"}

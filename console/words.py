@@ -14,7 +14,7 @@ WORDS = {
     "quarantined": "Quarantined", "cancelled": "Cancelled", "idle": "Idle", "busy": "Running", "gone": "Gone",
     "assigned": "Assigned", "succeeded": "Done", "interrupted": "Interrupted", "fenced": "Fenced",
     "stopped": "Cancelled", "cancelling": "Stopping", "interrupting": "Stopping", "live": "Live",
-    "draining": "Draining", "left": "Left", "open": "Open", "staged": "Staged",
+    "draining": "Draining", "left": "Left", "open": "Open", "staged": "Staged", "held": "Held", "halted": "Halted",
 }  # fmt: skip
 
 # The mark that draws a state where no mark bears its own name.
@@ -22,6 +22,7 @@ MARKS = {
     "busy": "running", "gone": "cancelled", "assigned": "ready", "succeeded": "done", "interrupted": "paused",
     "fenced": "cancelled", "stopped": "cancelled", "cancelling": "running", "interrupting": "running",
     "live": "running", "draining": "paused", "left": "cancelled", "open": "ready", "staged": "waiting",
+    "held": "paused", "halted": "paused",
 }  # fmt: skip
 
 
@@ -34,7 +35,10 @@ FACT_MARKS = {
     "task.retried": "ready", "task.woken": "ready", "task.rolled_up": "done", "lane.paused": "paused",
     "lane.resumed": "ready", "agent.paused": "paused", "agent.resumed": "ready", "plan.dropped": "failed",
     "command.refused": "cancelled", "worker.cancel_ordered": "cancelled", "worker.interrupt_ordered": "paused",
-    "core.clock_suspected": "asks",
+    "core.clock_suspected": "asks", "core.halted": "paused", "core.released": "ready", "run.held": "paused",
+    "run.continued": "running", "worker.halt_ordered": "paused", "worker.hold_ordered": "paused",
+    "worker.continue_ordered": "running", "worker.message_ordered": "ready", "worker.hire_ordered": "ready",
+    "worker.grown": "ready",
 }  # fmt: skip
 
 ENDED = {
@@ -48,7 +52,10 @@ ORDERED = {
     "task.retry": "Trying again", "task.reprioritise": "Priority changed", "lane.pause": "Lane paused",
     "lane.resume": "Lane opened", "lane.configure": "Lane changed", "agent.pause": "Agent paused",
     "agent.resume": "Agent resumed", "worker.drain": "Worker drains", "core.trust_clock": "The clock is trusted",
-    "session.open": "Session opened", "session.close": "Session closed",
+    "session.open": "Session opened", "session.close": "Session closed", "core.halt": "The fleet is halted",
+    "core.release": "The fleet goes on", "agent.stop": "Agent stopped", "agent.restart": "Agent restarted",
+    "run.message": "Message sent", "run.hold": "Run held", "run.continue": "Run goes on",
+    "worker.hire": "More agents ordered", "core.adopt_rules": "Rules adopted",
 }  # fmt: skip
 
 # The sign of a tool, by a word its name holds; anything else is a command line.

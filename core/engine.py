@@ -164,7 +164,12 @@ class Engine:
     async def _begin(self) -> None:
         """Order the log to begin. Two cores may both: the second order finds it begun already."""
         commands, events = self._heads = await self._ledger.head("COMMANDS"), await self._ledger.head("EVENTS")
-        begin = system.Begin(commands_created=commands.created, events_created=events.created, build=self._build)
+        begin = system.Begin(
+            commands_created=commands.created,
+            events_created=events.created,
+            rules=system.NEWEST_RULES,
+            build=self._build,
+        )
         await self._order(begin, "~begin")
 
     def _check_beginning(self, genesis: system.Genesis) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from core.domain import run, worker
+from core.domain import errand, hire, run, worker
 from core.domain.words import Fact, Line, Order, Refused
 
 if TYPE_CHECKING:
@@ -27,6 +27,19 @@ class Resume(Order, frozen=True, tag="agent.resume"):
     agent_id: str
 
 
+class Stop(Order, frozen=True, tag="agent.stop"):
+    """Give this agent nothing new, and take from it what it does: its task is ready again, for others."""
+
+    agent_id: str
+    reason: Line = ""
+
+
+class Restart(Order, frozen=True, tag="agent.restart"):
+    """Interrupt what this agent does; it stays free for more. No attempt is used."""
+
+    agent_id: str
+
+
 class Paused(Fact, frozen=True, tag="agent.paused"):
     agent_id: str
     reason: str = ""
@@ -36,8 +49,8 @@ class Resumed(Fact, frozen=True, tag="agent.resumed"):
     agent_id: str
 
 
-Command = Pause | Resume
-Event = Paused | Resumed
+Command = Pause | Resume | Stop | Restart
+Event = Paused | Resumed | errand.InterruptOrdered
 
 
 class Agent(msgspec.Struct):
@@ -75,15 +88,23 @@ def decide(state: State, command: Command, at: int) -> list[Event]:
             if not agent.paused:
                 raise Refused(f"agent {agent.agent_id} is not paused", outcome="already_so")
             return [Resumed(agent_id=agent.agent_id)]
+        case Stop(reason=reason):
+            return _stop(state, agent, reason)
+        case Restart():
+            taken = _take_away(state, agent)
+            if not taken:
+                says = "is being stopped already" if agent.run_id else "does nothing"
+                raise Refused(f"agent {agent.agent_id} {says}", outcome="already_so")
+            return [*taken]
 
 
 def evolve(
     state: State,
-    fact: Paused | Resumed | worker.Assigned | run.Ended | worker.Registered | worker.Left | worker.Lost,
+    fact: Paused | Resumed | errand.Assigned | run.Ended | worker.Registered | worker.Left | worker.Lost | hire.Grown,
     seq: int,
 ) -> None:
     match fact:
-        case worker.Assigned():
+        case errand.Assigned():
             agent = state.agents[fact.agent_id]
             agent.run_id = fact.run_id
             agent.last_busy = seq
@@ -103,6 +124,25 @@ def evolve(
                 _join(state, fact.worker_id, seq, spec)
         case worker.Left() | worker.Lost():
             _leave(state, fact.worker_id)
+        case hire.Grown():
+            for spec in fact.agents:
+                _join(state, fact.worker_id, fact.epoch, spec)
+
+
+def _stop(state: State, agent: Agent, reason: str) -> list[Event]:
+    taken = _take_away(state, agent)
+    if agent.paused and not taken:
+        raise Refused(f"agent {agent.agent_id} is stopped already", outcome="already_so")
+    facts: list[Event] = [] if agent.paused else [Paused(agent_id=agent.agent_id, reason=reason)]
+    return [*facts, *taken]
+
+
+def _take_away(state: State, agent: Agent) -> list[errand.InterruptOrdered]:
+    """The order that interrupts what the agent does; none where it does nothing, or is being stopped already."""
+    held = state.runs.get(agent.run_id)
+    if held is None or held.state in ("cancelling", "interrupting"):
+        return []
+    return [run.interrupt_order(held)]
 
 
 def abilities(spec: worker.AgentSpec) -> frozenset[str]:

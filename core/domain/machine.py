@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from core.domain import agent, lane, plan, run, schedule, session, system, task, worker
+from core.domain import agent, errand, hire, lane, plan, run, schedule, session, steer, system, task, worker
 from core.domain.state import State
 from core.domain.words import MAX_FACTS, MAX_SAID, Fact, Order, Outcome, Refused, token
 
@@ -24,8 +24,8 @@ _UUID7 = re.compile(r"([0-9a-fA-F]{8})-([0-9a-fA-F]{4})-7[0-9a-fA-F]{3}-[0-9a-fA
 DERIVED = "~"  # ids that are derived from what they mean start so; the target's state makes those idempotent
 
 Command = (
-    task.Command | run.Command | worker.Command | agent.Command | lane.Command | session.Command | plan.Command
-    | system.Command
+    task.Command | run.Command | steer.Command | worker.Command | hire.Command | agent.Command | lane.Command
+    | session.Command | plan.Command | system.Command
 )  # fmt: skip
 
 
@@ -40,8 +40,8 @@ class CommandRefused(Fact, frozen=True, tag="command.refused"):
 
 
 Event = (
-    task.Event | run.Event | worker.Event | agent.Event | lane.Event | session.Event | plan.Event | system.Event
-    | CommandRefused
+    task.Event | run.Event | steer.Event | worker.Event | hire.Event | errand.Event | agent.Event | lane.Event
+    | session.Event | plan.Event | system.Event | CommandRefused
 )  # fmt: skip
 
 
@@ -71,19 +71,29 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     fact: Event
 
 
-DECIDERS: dict[str, Any] = {
-    "task": task, "run": run, "worker": worker, "agent": agent, "lane": lane, "session": session, "plan": plan,
-    "core": system,
-}  # fmt: skip
+# Who decides what, and the order in which they take a fact in: those that look at another's state come before that one.
+# A module may hold a part of an aggregate: reports on a run are in ``run``, orders to it in ``steer``.
+_MODULES: tuple[Any, ...] = (run, steer, agent, lane, session, task, plan, worker, hire, system)
 
-# The order in which aggregates take a fact in: those that look at another's state come before that one.
-_FOLDING = (run, agent, lane, session, task, plan, worker, system)
+# Commands that are refused until the log is under these rules. All others were known to the first ones.
+NEEDS_RULES: dict[type, int] = dict.fromkeys(
+    (
+        agent.Stop, agent.Restart, hire.Hire, hire.Grow, steer.Message, steer.Hold, steer.Continue, system.Halt,
+        system.Release,
+    ),
+    3,
+)  # fmt: skip
+
+
+def _deciders() -> dict[type, Any]:
+    """For every command the module that decides it: the one whose ``Command`` names it."""
+    return {command: module for module in _MODULES for command in typing.get_args(module.Command)}
 
 
 def _routes() -> dict[type, tuple[Callable[[State, Any, int], None], ...]]:
     """For every fact the aggregates that evolve from it, read from the type each ``evolve`` takes."""
     routes: dict[type, tuple[Callable[[State, Any, int], None], ...]] = dict.fromkeys(typing.get_args(Event), ())
-    for module in _FOLDING:
+    for module in _MODULES:
         hint = typing.get_type_hints(module.evolve, vars(module) | {"State": State})["fact"]
         for fact in typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,):
             routes[fact] += (module.evolve,)
@@ -91,6 +101,7 @@ def _routes() -> dict[type, tuple[Callable[[State, Any, int], None], ...]]:
 
 
 _ROUTES = _routes()
+_DECIDERS = _deciders()
 _encoded = msgspec.json.Encoder().encode
 
 
@@ -103,16 +114,16 @@ def step(state: State, received: Received) -> list[Recorded]:
     facts: list[Event] = []
     for fact in _decided(state, received, at):
         facts.append(fact)
-        _apply(state, fact, at)
+        _apply(state, fact, at, received.by)
     while len(facts) < MAX_FACTS:
         said = schedule.next_fact(state)
         if said is None:
             break
         facts.append(said)
-        _apply(state, said, at)
+        _apply(state, said, at, received.by)
     if not facts:
         facts.append(_refusal(state, received, "already_so", "nothing was left to do"))
-        _apply(state, facts[0], at)
+        _apply(state, facts[0], at, received.by)
     of = len(facts)
     _close(state, received.id, received.seq, of)
     return [
@@ -125,7 +136,7 @@ def step(state: State, received: Received) -> list[Recorded]:
 
 def fold(state: State, recorded: Recorded) -> None:
     """Take in the next fact of EVENTS."""
-    _apply(state, recorded.fact, recorded.at)
+    _apply(state, recorded.fact, recorded.at, recorded.by)
     if recorded.end:
         _close(state, recorded.cause, recorded.command_seq, recorded.of)
 
@@ -161,7 +172,7 @@ def about(message: Fact | Order) -> tuple[str, str]:
 def _decided(state: State, received: Received, at: int) -> list[Event]:
     try:
         command = _acceptable(state, received)
-        facts: list[Event] = DECIDERS[tag(command).partition(".")[0]].decide(state, command, at)
+        facts: list[Event] = _DECIDERS[type(command)].decide(state, command, at)
     except Refused as refused:
         return [*refused.facts, _refusal(state, received, refused.outcome, refused.reason)]
     except (MemoryError, RecursionError):
@@ -192,6 +203,12 @@ def _acceptable(state: State, received: Received) -> Command:
         raise Refused(f"its deadline passed {late_s:.1f} s before it was read", outcome="expired")
     if not received.id.startswith(DERIVED):
         _check_id(state, received.id, received.at)
+    needed = NEEDS_RULES.get(type(command), 0)
+    if state.rules < needed:
+        raise Refused(
+            f"{tag(command)} needs rules {needed}, this log is under rules {state.rules}: when every core is of this "
+            f"build, order core.adopt_rules with rules {needed} (switchtower rules adopt)"
+        )
     return command
 
 
@@ -236,9 +253,9 @@ def _exists(state: State, kind: str, target: str) -> bool:
             return False
 
 
-def _apply(state: State, fact: Event, at: int) -> None:
+def _apply(state: State, fact: Event, at: int, by: str) -> None:
     state.seq += 1
-    state.at = at
+    state.at, state.by = at, by
     for evolve in _ROUTES[type(fact)]:
         evolve(state, fact, state.seq)
 

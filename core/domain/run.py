@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from core.domain import graph, retry, worker
+from core.domain import errand, graph, retry, worker
 from core.domain.retry import ERROR_CLASSES
 from core.domain.words import Count, Fact, Line, Order, Refused, Text, Usage
 
@@ -55,10 +55,13 @@ class Finish(Order, frozen=True, tag="run.finish"):
 
 
 class Started(Fact, frozen=True, tag="run.started"):
+    """``held``: it was held before it could say so, and still is."""
+
     run_id: str
     task_id: str
     agent_id: str
     worker_id: str
+    held: bool = False
 
 
 class Progressed(Fact, frozen=True, tag="run.progressed"):
@@ -141,7 +144,7 @@ Ended = Succeeded | Failed | Interrupted | Stopped
 
 
 class Run(msgspec.Struct):
-    """A run under way. Runs that are over leave the state; the log has them."""
+    """A run under way. Runs that are over leave the state; the log has them. ``begun``: its start was reported."""
 
     run_id: str
     task_id: str
@@ -149,7 +152,22 @@ class Run(msgspec.Struct):
     worker_id: str
     epoch: int
     lane: str
-    state: Literal["assigned", "running", "cancelling", "interrupting"] = "assigned"
+    state: Literal["assigned", "running", "held", "cancelling", "interrupting"] = "assigned"
+    begun: bool = False
+
+
+def cancel_order(held: Run) -> errand.CancelOrdered:
+    """The order that ends a run's processes."""
+    return errand.CancelOrdered(
+        worker_id=held.worker_id, epoch=held.epoch, run_id=held.run_id, task_id=held.task_id, agent_id=held.agent_id
+    )
+
+
+def interrupt_order(held: Run) -> errand.InterruptOrdered:
+    """The order that stops a run so that its task can be taken up again."""
+    return errand.InterruptOrdered(
+        worker_id=held.worker_id, epoch=held.epoch, run_id=held.run_id, task_id=held.task_id, agent_id=held.agent_id
+    )
 
 
 def decide(state: State, command: Command, at: int) -> list[Event]:
@@ -157,9 +175,9 @@ def decide(state: State, command: Command, at: int) -> list[Event]:
     names = {"run_id": run.run_id, "task_id": run.task_id, "agent_id": run.agent_id}
     match command:
         case Start():
-            if run.state != "assigned":
+            if run.begun or run.state not in ("assigned", "held"):
                 raise Refused(f"run {run.run_id} is {run.state} already", outcome="already_so")
-            return [Started(**names, worker_id=run.worker_id)]
+            return [Started(**names, worker_id=run.worker_id, held=run.state == "held")]
         case Progress(step=step, percent=percent, usage=usage, files=files):
             return [Progressed(**names, step=step, percent=percent, usage=usage, files=files)]
         case Finish():
@@ -168,22 +186,28 @@ def decide(state: State, command: Command, at: int) -> list[Event]:
 
 def evolve(
     state: State,
-    fact: worker.Assigned | worker.CancelOrdered | worker.InterruptOrdered | Started | Ended
+    fact: errand.Assigned | errand.CancelOrdered | errand.InterruptOrdered | errand.HaltOrdered | Started | Ended
     | worker.Registered | worker.Left | worker.Lost,
     seq: int,
 ) -> None:  # fmt: skip
     match fact:
-        case worker.Assigned():
+        case errand.Assigned():
             state.runs[fact.run_id] = Run(
                 fact.run_id, fact.task_id, fact.agent_id, fact.worker_id, fact.epoch, fact.lane
             )
         case Started():
-            state.runs[fact.run_id].state = "running"
-        case worker.CancelOrdered():
+            run = state.runs[fact.run_id]
+            run.begun = True
+            run.state = "held" if fact.held else "running"
+        case errand.CancelOrdered():
             state.runs[fact.run_id].state = "cancelling"
             state.to_stop.pop(fact.run_id, None)
-        case worker.InterruptOrdered():
+        case errand.InterruptOrdered():
             state.runs[fact.run_id].state = "interrupting"
+        case errand.HaltOrdered():
+            for run in state.runs_of(fact.worker_id):
+                if run.state != "cancelling":
+                    run.state = "interrupting"
         case Succeeded() | Failed() | Interrupted() | Stopped():
             _end(state, fact.run_id)
         case worker.Registered() | worker.Left() | worker.Lost():
@@ -256,6 +280,7 @@ def _succeeded(state: State, run: Run, report: Finish) -> Succeeded:
 
 
 def _interrupted(state: State, run: Run, report: Finish) -> Interrupted:
+    task = state.tasks[run.task_id]
     return Interrupted(
         run_id=run.run_id,
         task_id=run.task_id,
@@ -265,7 +290,7 @@ def _interrupted(state: State, run: Run, report: Finish) -> Interrupted:
         usage=report.usage,
         files=report.files,
         duration_ms=report.duration_ms,
-        then="paused" if run.state == "interrupting" else retry.resting("ready", state.tasks[run.task_id].waits),
+        then="paused" if task.state == "paused" else retry.resting("ready", task.waits),
     )
 
 
@@ -274,7 +299,7 @@ def _failed(state: State, run: Run, command: Finish, at: int) -> Failed:
     error_class = command.error_class if command.error_class in ERROR_CLASSES else "unknown"
     then = retry.resting(retry.after_failure(task.spec.policy, task.used + 1, error_class), task.waits)
     retry_at = at + retry.backoff_us(task.spec.policy, task.used + 1, run.run_id) if then == "waiting" else 0
-    if run.state == "interrupting" and then in ("waiting", "blocked"):
+    if task.state == "paused" and then in ("waiting", "blocked"):
         then, retry_at = "paused", 0
     return Failed(
         run_id=run.run_id,

@@ -10,24 +10,29 @@ from heapq import heappop
 
 import msgspec
 
-from core.domain import graph, worker
+from core.domain import errand, graph
 from core.domain.agent import PROMPT, Agent
+from core.domain.run import cancel_order
 from core.domain.spec import Task
 from core.domain.state import ReadyEntry, State, needs_of
-from core.domain.task import RolledUp, Unblocked, stop_order
+from core.domain.task import RolledUp, Unblocked
 from core.domain.words import count, listed
 
-Event = worker.Assigned | worker.CancelOrdered | RolledUp | Unblocked
+Event = errand.Assigned | errand.CancelOrdered | errand.HaltOrdered | RolledUp | Unblocked
 
 
 def next_fact(state: State) -> Event | None:
     """The next thing to say, or None when every fitting pair is at work. The caller folds it in before asking again."""
     for task_id, names in state.to_tell.items():
         return Unblocked(task_id=task_id, unblocked=names[: graph.TOLD_AT_ONCE])
+    for worker_id in state.to_halt:
+        return errand.HaltOrdered(worker_id=worker_id, epoch=state.workers[worker_id].epoch)
     for run_id in state.to_stop:
-        return stop_order(state.runs[run_id])
+        return cancel_order(state.runs[run_id])
     for task_id in state.to_roll_up:
         return _roll_up(state, state.tasks[task_id])
+    if not fleet_gives(state.halted is not None):
+        return None
     pair = _next_pair(state)
     return None if pair is None else _assign(*pair)
 
@@ -35,6 +40,11 @@ def next_fact(state: State) -> Event | None:
 def fits(needs: frozenset[str], abilities: frozenset[str]) -> bool:
     """Whether an agent of these abilities can do a task of these needs."""
     return needs <= abilities
+
+
+def fleet_gives(halted: bool) -> bool:
+    """Whether anything is given out at all."""
+    return not halted
 
 
 def lane_gives(paused: bool, running: int, concurrency: int | None) -> bool:
@@ -113,9 +123,9 @@ def _first_idle(state: State, queue: list[tuple[int, str]]) -> tuple[int, str] |
     return None
 
 
-def _assign(task: Task, agent: Agent) -> worker.Assigned:
+def _assign(task: Task, agent: Agent) -> errand.Assigned:
     spec, attempt = task.spec, task.runs + 1
-    return worker.Assigned(
+    return errand.Assigned(
         worker_id=agent.worker_id,
         epoch=agent.epoch,
         run_id=f"{task.task_id}~{attempt}",
@@ -141,7 +151,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentView(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent as the rule sees it. ``state``: idle, busy, paused, gone; draining counts as gone."""
+    """An agent as the rule sees it. ``state``: idle, busy, held (busy with a held run), paused, gone; draining counts
+    as gone."""
 
     agent_id: str
     abilities: frozenset[str]
@@ -164,6 +175,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: int = 0
     because: str = ""
     circle: Sequence[str] = ()
+    halted: str = ""  # who halted the fleet, and why
 
 
 def why(task: TaskView, agents: Sequence[AgentView], at: int) -> list[Condition]:
@@ -172,6 +184,7 @@ def why(task: TaskView, agents: Sequence[AgentView], at: int) -> list[Condition]
         _held(task, at),
         _needs_done(task),
         _parts_done(task),
+        _fleet_open(task),
         _lane_open(task),
         _agent_free(task, agents),
     ]
@@ -200,6 +213,7 @@ def view(state: State, task_id: str) -> tuple[TaskView, list[AgentView]]:
         open_children=task.open_children,
         retry_at=task.retry_at,
         because=task.spec.because,
+        halted="" if state.halted is None else said_by(state.halted.by, state.halted.reason),
     )
     return seen, [
         AgentView(agent_id=a.agent_id, abilities=a.abilities, state=_as_seen(state, a)) for a in state.agents.values()
@@ -207,7 +221,15 @@ def view(state: State, task_id: str) -> tuple[TaskView, list[AgentView]]:
 
 
 def _as_seen(state: State, agent: Agent) -> str:
-    return agent.state if state.workers[agent.worker_id].state == "live" else "gone"
+    if state.workers[agent.worker_id].state != "live":
+        return "gone"
+    held = state.runs.get(agent.run_id)
+    return "held" if held is not None and held.state == "held" else agent.state
+
+
+def said_by(by: str, reason: str) -> str:
+    """``by operator: the build is red``."""
+    return f"by {by}: {reason}" if reason else f"by {by}"
 
 
 def _held(task: TaskView, at: int) -> Condition:
@@ -251,6 +273,12 @@ def _parts_done(task: TaskView) -> Condition:
     return Condition(name="parts", met=False, says=says)
 
 
+def _fleet_open(task: TaskView) -> Condition:
+    if fleet_gives(bool(task.halted)):
+        return Condition(name="fleet", met=True, says="the fleet is not halted")
+    return Condition(name="fleet", met=False, says=f"the fleet is halted {task.halted}")
+
+
 def _lane_open(task: TaskView) -> Condition:
     if lane_gives(task.lane_paused, task.lane_running, task.lane_concurrency):
         slots = (
@@ -273,8 +301,10 @@ def _agent_free(task: TaskView, agents: Sequence[AgentView]) -> Condition:
     if free:
         return Condition(name="agent", met=True, says=f"{count(len(free), 'fitting agent')} free")
     if able:
-        busy = sum(1 for agent in able if agent.state == "busy")
-        rest = f", {len(able) - busy} paused" if busy < len(able) else ""
+        held = sum(1 for agent in able if agent.state == "held")
+        busy = sum(1 for agent in able if agent.state == "busy") + held
+        rest = f", {held} with a held run" if held else ""
+        rest += f", {len(able) - busy} paused" if busy < len(able) else ""
         return Condition(name="agent", met=False, says=f"{busy} of {count(len(able), 'fitting agent')} busy{rest}")
     if not present:
         return Condition(name="agent", met=False, says="no agent is connected")

@@ -22,17 +22,27 @@ IdleEntry = tuple[int, str]  # last busy, agent id: the least recently busy firs
 DueEntry = tuple[int, str]  # due, task id: the next timer first
 
 
+class Halt(msgspec.Struct, frozen=True):
+    """Nothing is given out until it is released. ``gently``: what runs, runs on."""
+
+    by: str
+    reason: str
+    gently: bool
+
+
 class Book(msgspec.Struct):
-    """The part of the state a snapshot holds. Times in microseconds."""
+    """The part of the state a snapshot holds. Times in microseconds; ``by``: who ordered what is being taken in."""
 
     seq: int = 0
     command_seq: int = 0
     at: int = 0
+    by: str = ""
     rules: int = 0
     commands_created: int = 0
     events_created: int = 0
     pending: bool = False
     clock_suspected: bool = False
+    halted: Halt | None = None
     sessions: dict[str, Session] = {}
     lanes: dict[str, Lane] = {}
     tasks: dict[str, Task] = {}
@@ -45,6 +55,7 @@ class Book(msgspec.Struct):
     plans: dict[str, Plan] = {}
     sealed_plans: dict[str, None] = {}
     timers: dict[str, int] = {}
+    to_halt: dict[str, None] = {}
     to_stop: dict[str, None] = {}
     to_roll_up: dict[str, None] = {}
     to_tell: dict[str, list[str]] = {}
@@ -84,6 +95,13 @@ class State(Book):
             heappop(self.due)
         return None
 
+    def halt(self, reason: str, *, gently: bool) -> None:
+        """Give nothing out; every worker is yet to be told, unless it is done gently."""
+        self.halted = Halt(self.by, reason, gently)
+        if not gently:
+            present = (w.worker_id for w in self.workers.values() if w.state in ("live", "draining"))
+            self.to_halt |= dict.fromkeys(present)
+
     def tasks_of(self, session_id: str) -> list[Task]:
         """The session's tasks that are not done."""
         return [task for task in self.tasks.values() if task.session_id == session_id]
@@ -94,6 +112,10 @@ class State(Book):
         if worker is None:
             return []
         return [self.agents[agent_id] for agent_id in worker.agents if agent_id in self.agents]
+
+    def runs_of(self, worker_id: str) -> Iterable[Run]:
+        """The runs under way on the worker."""
+        return [self.runs[agent.run_id] for agent in self.agents_of(worker_id) if agent.run_id]
 
     def last_run(self, task_id: str) -> str:
         """The id of the task's last run, or nothing."""

@@ -10,8 +10,9 @@ from core.domain.words import Fact, Line, Order, Refused
 if TYPE_CHECKING:
     from core.domain.state import State
 
-KNOWN_RULES = (1, 2)
+KNOWN_RULES = (1, 2, 3)
 NEWEST_RULES = KNOWN_RULES[-1]
+UNNAMED_RULES = 2  # of a log whose beginning names none: it was written when those were the newest
 
 
 class Begin(Order, frozen=True, tag="core.begin"):
@@ -19,7 +20,7 @@ class Begin(Order, frozen=True, tag="core.begin"):
 
     commands_created: int
     events_created: int
-    rules: int = NEWEST_RULES
+    rules: int = UNNAMED_RULES
     build: Line = ""
 
 
@@ -41,6 +42,17 @@ class TrustClock(Order, frozen=True, tag="core.trust_clock"):
     """An operator looked at the clocks: time-outs go on."""
 
 
+class Halt(Order, frozen=True, tag="core.halt"):
+    """Give nothing out any more, to anybody. What runs is interrupted, no attempt used; ``gently``: it runs on."""
+
+    reason: Line = ""
+    gently: bool = False
+
+
+class Release(Order, frozen=True, tag="core.release"):
+    """The halt is over: give out again what is ready."""
+
+
 class Genesis(Fact, frozen=True, tag="core.genesis"):
     commands_created: int
     events_created: int
@@ -60,16 +72,27 @@ class ClockTrusted(Fact, frozen=True, tag="core.clock_trusted"):
     pass
 
 
-Command = Begin | AdoptRules | Continue | SuspectClock | TrustClock
-Event = Genesis | RulesAdopted | ClockSuspected | ClockTrusted
+class Halted(Fact, frozen=True, tag="core.halted"):
+    """Not gently: an order to interrupt follows for every worker."""
+
+    reason: str = ""
+    gently: bool = False
 
 
-def decide(state: State, command: Command, at: int) -> list[Event]:
+class Released(Fact, frozen=True, tag="core.released"):
+    pass
+
+
+Command = Begin | AdoptRules | Continue | SuspectClock | TrustClock | Halt | Release
+Event = Genesis | RulesAdopted | ClockSuspected | ClockTrusted | Halted | Released
+
+
+def decide(state: State, command: Command, at: int) -> list[Event]:  # noqa: C901 - one flat match
     match command:
         case Begin():
             if state.rules:
                 raise Refused("this log has begun already", outcome="already_so")
-            _check_rules(command.rules)
+            _check_rules(state, command.rules)
             return [
                 Genesis(
                     commands_created=command.commands_created,
@@ -79,7 +102,7 @@ def decide(state: State, command: Command, at: int) -> list[Event]:
                 )
             ]
         case AdoptRules(rules=rules):
-            _check_rules(rules)
+            _check_rules(state, rules)
             if rules == state.rules:
                 raise Refused(f"rules {rules} are in force already", outcome="already_so")
             if rules < state.rules:
@@ -97,6 +120,14 @@ def decide(state: State, command: Command, at: int) -> list[Event]:
             if not state.clock_suspected:
                 raise Refused("the clock is trusted", outcome="already_so")
             return [ClockTrusted()]
+        case Halt(reason=reason, gently=gently):
+            if state.halted is not None and (gently or not state.halted.gently):
+                raise Refused(f"the fleet is halted already, by {state.halted.by}", outcome="already_so")
+            return [Halted(reason=reason, gently=gently)]
+        case Release():
+            if state.halted is None:
+                raise Refused("the fleet is not halted", outcome="already_so")
+            return [Released()]
 
 
 def evolve(state: State, fact: Event, seq: int) -> None:
@@ -114,8 +145,14 @@ def evolve(state: State, fact: Event, seq: int) -> None:
             state.clock_suspected = True
         case ClockTrusted():
             state.clock_suspected = False
+        case Halted(reason=reason, gently=gently):
+            state.halt(reason, gently=gently)
+        case Released():
+            state.halted = None
 
 
-def _check_rules(rules: int) -> None:
+def _check_rules(state: State, rules: int) -> None:
     if rules not in KNOWN_RULES:
-        raise Refused(f"rules {rules} are not known here; known: {', '.join(map(str, KNOWN_RULES))}")
+        # A refusal is a fact: under older rules it says what builds of that time said.
+        named = [each for each in KNOWN_RULES if each <= max(UNNAMED_RULES, state.rules)]
+        raise Refused(f"rules {rules} are not known here; known: {', '.join(map(str, named))}")

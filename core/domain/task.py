@@ -279,21 +279,10 @@ def _cancel(state: State, task: Task, reason: str) -> list[Event]:
         children = [name for name in state.children[task.task_id] if name in state.tasks and state.tasks[name].is_open]
         raise Refused(f"task {task.task_id} is a container: cancel its parts {listed(children)}")
     facts: list[Event] = [Cancelled(task_id=task.task_id, reason=reason)]
-    return facts + _stop(state, task)
-
-
-def _stop(state: State, task: Task) -> list[Event]:
     held = state.runs.get(task.run_id)
-    if held is None or held.state == "cancelling":
-        return []
-    return [stop_order(held)]
-
-
-def stop_order(held: run.Run) -> worker.CancelOrdered:
-    """The order that ends a run's processes."""
-    return worker.CancelOrdered(
-        worker_id=held.worker_id, epoch=held.epoch, run_id=held.run_id, task_id=held.task_id, agent_id=held.agent_id
-    )
+    if held is not None and held.state != "cancelling":
+        facts.append(run.cancel_order(held))
+    return facts
 
 
 def _pause(state: State, task: Task, reason: str) -> list[Event]:
@@ -301,16 +290,8 @@ def _pause(state: State, task: Task, reason: str) -> list[Event]:
         raise Refused(f"task {task.task_id} is paused already", outcome="already_so")
     facts: list[Event] = [Paused(task_id=task.task_id, reason=reason)]
     held = state.runs.get(task.run_id)
-    if held is not None:
-        facts.append(
-            worker.InterruptOrdered(
-                worker_id=held.worker_id,
-                epoch=held.epoch,
-                run_id=held.run_id,
-                task_id=task.task_id,
-                agent_id=held.agent_id,
-            )
-        )
+    if held is not None and held.state != "interrupting":
+        facts.append(run.interrupt_order(held))
     return facts
 
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from core.domain import retry
+from core.domain import errand, retry
+from core.domain.errand import (
+    Assigned,
+    CancelOrdered,
+    ContinueOrdered,
+    HaltOrdered,
+    HireOrdered,
+    HoldOrdered,
+    InterruptOrdered,
+    MessageOrdered,
+)
 from core.domain.retry import After
 from core.domain.words import (
     LONGEST_LANE,
@@ -18,14 +28,19 @@ from core.domain.words import (
     Line,
     Name,
     Order,
-    Policy,
     Refused,
-    Text,
     check_name,
 )
 
 if TYPE_CHECKING:
     from core.domain.state import State
+
+# What is told to a worker is known by the worker's name, too.
+__all__ = [
+    "AgentSpec", "Assigned", "CancelOrdered", "ContinueOrdered", "Drain", "Draining", "HaltOrdered", "HireOrdered",
+    "HoldOrdered", "InterruptOrdered", "Leave", "Left", "Lose", "Lost", "MessageOrdered", "Register", "Registered",
+    "Released", "Worker",
+]  # fmt: skip
 
 # Bytes of one ``Released`` without its agent's id: what is around the names, the names, and an attempt's number.
 _RELEASED = 110 + 2 * LONGEST_TASK_ID + LONGEST_LANE
@@ -117,46 +132,8 @@ class Lost(Fact, frozen=True, tag="worker.lost"):
     released: list[Released] = []
 
 
-class Assigned(Fact, frozen=True, tag="worker.assigned"):
-    """An order: do this run. Holds all the worker needs; task, run, agent and lane evolve from it."""
-
-    worker_id: str
-    epoch: int
-    run_id: str
-    task_id: str
-    session_id: str
-    agent_id: str
-    attempt: int
-    lane: str
-    title: str
-    prompt: Text = ""
-    command: Text = ""
-    files: list[str] = []
-    policy: Policy = Policy()
-
-
-class CancelOrdered(Fact, frozen=True, tag="worker.cancel_ordered"):
-    """An order: end this run's processes now; report when they are gone."""
-
-    worker_id: str
-    epoch: int
-    run_id: str
-    task_id: str
-    agent_id: str
-
-
-class InterruptOrdered(Fact, frozen=True, tag="worker.interrupt_ordered"):
-    """An order: stop this run so that it can be taken up again; no attempt is used."""
-
-    worker_id: str
-    epoch: int
-    run_id: str
-    task_id: str
-    agent_id: str
-
-
 Command = Register | Drain | Leave | Lose
-Event = Registered | Draining | Left | Lost | Assigned | CancelOrdered | InterruptOrdered
+Event = Registered | Draining | Left | Lost | errand.Event
 
 
 class Worker(msgspec.Struct):
@@ -174,30 +151,35 @@ def decide(state: State, command: Command, at: int) -> list[Event]:
         case Register():
             return _register(state, command, at)
         case Drain(worker_id=worker_id, reason=reason):
-            worker = _known(state, worker_id)
+            worker = known(state, worker_id)
             if worker.state != "live":
                 raise Refused(f"worker {worker_id!r} is {worker.state} already", outcome="already_so")
             return [Draining(worker_id=worker_id, epoch=worker.epoch, reason=reason)]
         case Leave(worker_id=worker_id, epoch=epoch):
-            _present(state, worker_id, epoch)
+            present(state, worker_id, epoch)
             return [Left(worker_id=worker_id, epoch=epoch, released=_release(state, worker_id, at, lost=False))]
         case Lose(worker_id=worker_id, epoch=epoch, last_beat=last_beat):
-            _present(state, worker_id, epoch)
+            present(state, worker_id, epoch)
             released = _release(state, worker_id, at, lost=True)
             return [Lost(worker_id=worker_id, epoch=epoch, last_beat=last_beat, released=released)]
 
 
-def evolve(state: State, fact: Registered | Draining | Left | Lost, seq: int) -> None:
+def evolve(state: State, fact: Registered | Draining | Left | Lost | HaltOrdered, seq: int) -> None:
     match fact:
         case Registered():
             ids = [f"{fact.worker_id}/{agent.name}" for agent in fact.agents]
             state.workers[fact.worker_id] = Worker(fact.worker_id, fact.boot_id, seq, ids)
+            state.to_halt.pop(fact.worker_id, None)
         case Draining():
             state.workers[fact.worker_id].state = "draining"
         case Left():
             state.workers[fact.worker_id].state = "left"
+            state.to_halt.pop(fact.worker_id, None)
         case Lost():
             state.workers[fact.worker_id].state = "lost"
+            state.to_halt.pop(fact.worker_id, None)
+        case HaltOrdered():
+            state.to_halt.pop(fact.worker_id, None)
 
 
 def _register(state: State, command: Register, at: int) -> list[Event]:
@@ -233,23 +215,30 @@ def _check_agents(command: Register) -> None:
         raise Refused(
             f"worker {command.worker_id!r} names two agents alike; every agent of a worker needs its own name"
         )
-    loss = sum(_RELEASED + len(f"{command.worker_id}/{name}".encode()) for name in names)
-    if loss > MAX_SAID:  # a loss that no fact could hold could never be said
+    check_loss(command.worker_id, names)
+
+
+def check_loss(worker_id: str, names: list[str]) -> None:
+    """Refuse agents whose loss no fact could hold: it could never be said."""
+    loss = sum(_RELEASED + len(f"{worker_id}/{name}".encode()) for name in names)
+    if loss > MAX_SAID:
         raise Refused(
-            f"worker {command.worker_id!r} brings {len(names)} agents: their loss could take {loss:,} bytes, "
+            f"worker {worker_id!r} brings {len(names)} agents: their loss could take {loss:,} bytes, "
             f"{MAX_SAID:,} is the most one fact may have; give it fewer agents, or shorter names"
         )
 
 
-def _known(state: State, worker_id: str) -> Worker:
+def known(state: State, worker_id: str) -> Worker:
+    """The worker, or refuse."""
     worker = state.workers.get(worker_id)
     if worker is None:
         raise Refused(f"there is no worker {worker_id!r}")
     return worker
 
 
-def _present(state: State, worker_id: str, epoch: int) -> Worker:
-    worker = _known(state, worker_id)
+def present(state: State, worker_id: str, epoch: int) -> Worker:
+    """The worker in its present epoch, or refuse what comes from another one."""
+    worker = known(state, worker_id)
     if worker.epoch != epoch:
         raise Refused(f"worker {worker_id!r} is in epoch {worker.epoch}, not {epoch}", outcome="fenced")
     if worker.state in ("left", "lost"):
@@ -275,7 +264,7 @@ def _release(state: State, worker_id: str, at: int, *, lost: bool) -> list[Relea
         retry_at = 0
         if task is not None and task.is_open:
             then = retry.after_loss(task.losses + 1, state.rules) if lost else "ready"
-            if run.state == "interrupting" and then != "quarantined":
+            if task.state == "paused" and then != "quarantined":
                 then = "paused"
             then = retry.resting(then, task.waits)
             if then == "waiting":

@@ -72,7 +72,7 @@ def only_what_the_rule_allows_is_given_out(before: State, recorded: list[Recorde
 
 def sound(state: State) -> None:
     """The state hangs together: every count and every queue is what a recount from scratch gives."""
-    wrong = [*_counts(state), *_left_over(state), *_runs(state)]
+    wrong = [*_counts(state), *_halted(state), *_left_over(state), *_runs(state)]
     for task in state.tasks.values():
         wrong += [f"{task.task_id} {complaint}" for complaint in (*_waits(state, task), *_parts(state, task))]
         wrong += [f"{task.task_id} {complaint}" for complaint in _held(state, task)]
@@ -142,6 +142,15 @@ def _edges(state: State) -> Iterator[str]:
             yield f"{field} are not what the tasks say"
 
 
+def _halted(state: State) -> Iterator[str]:
+    """While the fleet is halted, and not gently, every worker was told to interrupt what it does."""
+    if state.halted is None or state.halted.gently:
+        return
+    for held in state.runs.values():
+        if held.state not in ("interrupting", "cancelling") and held.worker_id not in state.to_halt:
+            yield f"{held.run_id} goes on although the fleet is halted"
+
+
 def _left_over(state: State) -> Iterator[str]:
     """What the scheduler still has to say; nothing, unless the bound of facts stopped it."""
     for name in state.to_roll_up:
@@ -152,8 +161,8 @@ def _left_over(state: State) -> Iterator[str]:
             yield f"{run_id} is being stopped already"
     if state.pending:
         return
-    if state.to_stop or state.to_roll_up:
-        yield f"left over: {[*state.to_stop, *state.to_roll_up]}"
+    if state.to_halt or state.to_stop or state.to_roll_up:
+        yield f"left over: {[*state.to_halt, *state.to_stop, *state.to_roll_up]}"
     for task in startable(state):
         yield f"{task.task_id} was not given out, yet all conditions are met"
 
@@ -186,7 +195,7 @@ def _held(state: State, task: Task) -> Iterator[str]:
         if task.state == "running":
             yield "is running without a run"
         return
-    fitting = {"running": ("assigned", "running"), "paused": ("interrupting",)}
+    fitting = {"running": ("assigned", "running", "held", "interrupting"), "paused": ("interrupting",)}
     if task.state in ("ready", "blocked", "waiting"):
         yield f"is {task.state} with a run under way"
     elif held.state not in fitting.get(task.state, ("cancelling",)) and held.run_id not in state.to_stop:
@@ -197,6 +206,8 @@ def _runs(state: State) -> Iterator[str]:
     for held in state.runs.values():
         if held.task_id not in state.tasks:
             yield f"run {held.run_id} of a task that is gone"
+        elif held.state == "running" and not held.begun:
+            yield f"run {held.run_id} is running and has not begun"
         elif state.tasks[held.task_id].run_id != held.run_id:
             yield f"task {held.task_id} has two runs under way"
         agent, host = state.agents[held.agent_id], state.workers[held.worker_id]

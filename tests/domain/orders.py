@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
-from core.domain import agent, lane, plan, run, session, system, task, worker
+from core.domain import agent, hire, lane, plan, run, session, steer, system, task, worker
 from core.domain.state import State
 from core.domain.words import Order, Policy, Usage
 
@@ -188,6 +188,46 @@ def resume_agent(rng: Random, state: State) -> Order:
     return agent.Resume(agent_id=rng.choice(paused or [*state.agents, "nobody/x"]))
 
 
+def stop_agent(rng: Random, state: State) -> Order:
+    return agent.Stop(agent_id=rng.choice([*state.agents, "nobody/x"]))
+
+
+def restart_agent(rng: Random, state: State) -> Order:
+    busy = [name for name, each in state.agents.items() if each.run_id]
+    return agent.Restart(agent_id=rng.choice(busy or [*state.agents, "nobody/x"]))
+
+
+def hire_agents(rng: Random, state: State) -> Order:
+    return hire.Hire(worker_id=_a_worker(rng, state)[0], adapter="noop", count=rng.randint(1, 2))
+
+
+def grow(rng: Random, state: State) -> Order:
+    worker_id, epoch = _a_worker(rng, state)
+    specs = [worker.AgentSpec(name=f"hand-{rng.randint(1, 4)}", adapter="noop")]
+    return hire.Grow(worker_id=worker_id, epoch=epoch, agents=specs)
+
+
+def message(rng: Random, state: State) -> Order:
+    return steer.Message(run_id=rng.choice([*state.runs, "default/nobody~1"]), text="mind the tests")
+
+
+def hold(rng: Random, state: State) -> Order:
+    return steer.Hold(run_id=rng.choice([*state.runs, "default/nobody~1"]), reason="wait")
+
+
+def go_on_run(rng: Random, state: State) -> Order:
+    held = [name for name, each in state.runs.items() if each.state == "held"]
+    return steer.Continue(run_id=rng.choice(held or [*state.runs, "default/nobody~1"]))
+
+
+def halt(rng: Random, state: State) -> Order:
+    return system.Halt(reason="the build is red", gently=rng.random() < 0.4)
+
+
+def release(rng: Random, state: State) -> Order:
+    return system.Release()
+
+
 def configure_lane(rng: Random, state: State) -> Order:
     return lane.Configure(lane=rng.choice(LANES), concurrency=rng.choice((None, None, 0, 1, 2)))
 
@@ -211,7 +251,7 @@ def close_session(rng: Random, state: State) -> Order:
 
 
 def adopt_rules(rng: Random, state: State) -> Order:
-    return system.AdoptRules(rules=rng.choice((1, 2, 2, 99)))
+    return system.AdoptRules(rules=rng.choice((1, 2, 3, 99)))
 
 
 def go_on(rng: Random, state: State) -> Order:
@@ -223,7 +263,8 @@ WEIGHTS: dict[Draw, int] = {
     submit: 20, finish: 24, start: 8, progress: 4, register: 4, wake: 6, retry: 4, resume: 4, pause: 4, cancel: 4,
     reprioritise: 2, begin_plan: 4, add_to_plan: 6, seal_plan: 4, drop_plan: 1, drain: 1, leave: 1, lose: 2,
     pause_agent: 1, resume_agent: 1, configure_lane: 1, pause_lane: 1, resume_lane: 2, open_session: 2,
-    close_session: 2, adopt_rules: 1, go_on: 1,
+    close_session: 2, adopt_rules: 1, go_on: 1, stop_agent: 1, restart_agent: 1, hire_agents: 1, grow: 1, message: 1,
+    hold: 2, go_on_run: 2, halt: 1, release: 4,
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from tests.spec import NOON, SECOND, given, register, spec, submit
 DAY = 86_400 * SECOND
 PAUSE = lane.Pause(lane="A")
 
-COMMANDS = {
+AT_FIRST = {
     "agent.pause", "agent.resume", "core.adopt_rules", "core.begin", "core.continue", "core.suspect_clock",
     "core.trust_clock", "lane.configure", "lane.pause", "lane.resume", "plan.add", "plan.begin", "plan.drop",
     "plan.seal", "run.finish", "run.progress", "run.start", "session.close", "session.open", "task.cancel",
@@ -29,14 +29,23 @@ COMMANDS = {
     "worker.leave", "worker.lose", "worker.register",
 }  # fmt: skip
 
+WITH_RULES_3 = {
+    "agent.restart", "agent.stop", "core.halt", "core.release", "run.continue", "run.hold", "run.message",
+    "worker.grow", "worker.hire",
+}  # fmt: skip
+
+COMMANDS = AT_FIRST | WITH_RULES_3
+
 FACTS = {
     "agent.paused", "agent.resumed", "command.refused", "core.clock_suspected", "core.clock_trusted", "core.genesis",
-    "core.rules_adopted", "lane.configured", "lane.paused", "lane.resumed", "plan.begun", "plan.dropped",
-    "plan.released", "plan.sealed", "run.failed", "run.interrupted", "run.progressed", "run.started", "run.stopped",
-    "run.succeeded", "session.closed", "session.opened", "task.cancelled", "task.paused", "task.reprioritised",
-    "task.resumed", "task.retried", "task.rolled_up", "task.staged", "task.submitted", "task.unblocked", "task.woken",
-    "worker.assigned", "worker.cancel_ordered", "worker.draining", "worker.interrupt_ordered", "worker.left",
-    "worker.lost", "worker.registered",
+    "core.halted", "core.released", "core.rules_adopted", "lane.configured", "lane.paused", "lane.resumed",
+    "plan.begun", "plan.dropped", "plan.released", "plan.sealed", "run.continued", "run.failed", "run.held",
+    "run.interrupted", "run.progressed", "run.started", "run.stopped", "run.succeeded", "session.closed",
+    "session.opened", "task.cancelled", "task.paused", "task.reprioritised", "task.resumed", "task.retried",
+    "task.rolled_up", "task.staged", "task.submitted", "task.unblocked", "task.woken", 
+    "worker.assigned", "worker.cancel_ordered", "worker.continue_ordered",
+    "worker.draining", "worker.grown", "worker.halt_ordered", "worker.hire_ordered", "worker.hold_ordered",
+    "worker.interrupt_ordered", "worker.left", "worker.lost", "worker.message_ordered", "worker.registered",
 }  # fmt: skip
 
 
@@ -52,6 +61,25 @@ def uuid7(made: int, n: int = 1) -> str:
 def test_wire_names_are_frozen(union: object, frozen: set[str]):
     """A name outlives the class: logs are kept for ever. Add a new one here on purpose; never take one away."""
     assert {str(kind.__struct_config__.tag) for kind in typing.get_args(union)} == frozen
+
+
+def test_every_new_command_says_which_rules_it_needs():
+    """A command that older builds do not know is refused until the log is under rules that do."""
+    needs = {str(kind.__struct_config__.tag): rules for kind, rules in machine.NEEDS_RULES.items()}
+    known_at_first = COMMANDS - needs.keys()
+    assert known_at_first == AT_FIRST
+    assert needs == dict.fromkeys(WITH_RULES_3, 3)
+
+
+@pytest.mark.parametrize("rules", [1, 2])
+def test_a_new_command_under_older_rules_is_refused_with_the_way_to_adopt_newer_ones(rules: int):
+    said = given(rules=rules).refusal(machine.system.Halt())
+    assert said.reason == (
+        f"core.halt needs rules 3, this log is under rules {rules}: when every core is of this build, order "
+        "core.adopt_rules with rules 3 (switchtower rules adopt)"
+    )
+    adopted = given(machine.system.AdoptRules(rules=3), rules=rules)
+    assert adopted.when(machine.system.Halt()) == [machine.system.Halted()]
 
 
 def test_a_run_stands_under_its_task_so_that_one_filter_shows_a_tasks_whole_life():

@@ -95,7 +95,7 @@ def test_one_rolled_up_container_may_unblock_thousands():
 
 def test_every_condition_is_told_with_what_it_rests_on():
     assert [(each.name, each.met) for each in conditions(given(submit("a")).state, A)] == [
-        ("open", True), ("dependencies", True), ("parts", True), ("lane", True), ("agent", False),
+        ("open", True), ("dependencies", True), ("parts", True), ("fleet", True), ("lane", True), ("agent", False),
     ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import msgspec
 from core.domain import machine, task
 from core.domain.machine import Received
 from core.domain.state import State
-from core.domain.system import Begin
+from core.domain.system import NEWEST_RULES, Begin
 from core.domain.words import Order
 from core.envelope import GENESIS_CHAIN, Sent, encode_command, encode_fact
 from core.ledger import Stored
@@ -35,7 +35,7 @@ class History:
         self.recorded: list[machine.Recorded] = []
         self.ends: list[int] = []
         self._chain = GENESIS_CHAIN
-        self.order(Begin(commands_created=1, events_created=2))
+        self.order(Begin(commands_created=1, events_created=2, rules=NEWEST_RULES))
 
     def order(self, *given: Order, by: str = "operator", later_ms: float = 40) -> History:
         """Give orders; each is decided at once, a few milliseconds after the one before."""
