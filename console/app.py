@@ -14,11 +14,11 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from console import api, entrance, forms, stream
+from console import api, entrance, forms, stations, stream
 from console.desk import Desk
 from console.errors import handle, refuse
 from console.login import Gate
-from console.pages import agents, commands, edit, now, queues, runs, task, tasks
+from console.pages import agents, commands, edit, now, palette, queues, runs, task, tasks
 from console.render import STATIC
 from console.security import Guard
 
@@ -34,8 +34,11 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
         openapi_url=None,
     )  # fmt: skip
     app.add_middleware(Guard, gate=gate, refuse=_refuse)
-    for door in (entrance, forms, stream, now, agents, queues, tasks, edit, task, runs, commands, api):
+    paths: set[str] = set()
+    for door in (entrance, forms, stream, palette, now, agents, queues, tasks, edit, task, runs, commands, api):
         app.include_router(door.routes)
+        paths |= {getattr(route, "path", "") for route in door.routes.routes}
+    app.state.stations = stations.open_on(paths)
     app.mount("/static", _Static(directory=STATIC), name="static")
     handle(app)
     return app

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from console.desk import Desk, desk_of
 from console.render import query
+from console.stations import Station
 from projections import queries
 from projections.rows import At, Command, CommandFilter
 
@@ -36,7 +37,7 @@ class BadQuestion(Exception):
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """``at``: the moment. ``asked``: the address's own parameters, in order. ``behind``: the fold has not reached what
-    the caller saw. ``told``: the command whose outcome the page is to show."""
+    the caller saw. ``told``: the command whose outcome the page is to show. ``stations``: the pages there are."""
 
     at: At
     now: int
@@ -46,6 +47,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     behind: bool = False
     told: Command | None = None
     theme: str = "system"
+    stations: tuple[Station, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -82,6 +84,10 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
             return NotYet(f"The order is kept; this page has not heard of {what} yet. It looks again by itself.")
         return Absent(f"There was no {what} at fact {self.at.events_seq:,}.")
 
+    def has(self, station: str) -> bool:
+        """Whether there is a page of that name: no link leads to one that is not built."""
+        return any(each.name == station for each in self.stations)
+
     def moment(self, seq: int) -> str:
         """This page as it stood at an EVENTS sequence."""
         return self.here(at=seq)
@@ -102,6 +108,7 @@ async def looking(request: Request) -> tuple[Desk, Look]:
         behind=behind,
         told=await _told(desk, request.query_params.get("told", ""), now),
         theme=theme_of(request),
+        stations=request.app.state.stations,
     )
     return desk, look
 

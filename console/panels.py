@@ -12,10 +12,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from console.alarms import alarms
 from console.desk import Desk
 from console.live import RESET
 from console.look import Absent, Look
 from console.render import page, part, query
+from console.stations import station_of
 from projections import queries
 
 NEAR = 5_000  # facts behind that are folded within a tenth of a second: under load there are always some
@@ -61,16 +63,14 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
     request: Request, desk: Desk, look: Look, name: str, title: str, panels: Sequence[Panel], **rows: Any
 ) -> Response:
     """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""
-    panels = (
-        *panels, Panel("nav", ("tasks", "agents", "workers"), lambda: _nav(desk, look, name)), _model(desk)
-    )  # fmt: skip
+    panels = (*panels, Panel("nav", ("tasks", "agents", "workers", "sessions"), lambda: _nav(desk, look)), _model(desk))
     if look.part:
         return await _one(request, desk, look, panels)
     drawn = await asyncio.gather(*(panel.draw(desk, look) for panel in panels))
     placed = {panel.name: _placed(panel, html, look) for panel, html in zip(panels, drawn, strict=True)}
     html = page(
         name, look=look, title=title, panels=placed, stream=stream_of(panels, look),
-        positions=desk.read_model.positions(), version=desk.version, **rows,
+        positions=desk.read_model.positions(), version=desk.version, alarms=await alarms(desk, look), **rows,
     )  # fmt: skip
     return HTMLResponse(html, headers={"Vary": "HX-Request"})
 
@@ -114,8 +114,8 @@ def _model(desk: Desk) -> Panel:
     return Panel("model", (), load, every_s=30 if fine else 3, beside=True)
 
 
-async def _nav(desk: Desk, look: Look, here: str) -> dict[str, Any]:
+async def _nav(desk: Desk, look: Look) -> dict[str, Any]:
     counts = await desk.read_model.query(queries.counts, look.at)
-    needs = await desk.read_model.query(queries.attention, look.at)
     sessions = await desk.read_model.query(queries.sessions, look.at)
-    return {"counts": counts, "needs": needs, "sessions": sessions, "here": here}
+    here = station_of(look.path)
+    return {"counts": counts, "alarms": await alarms(desk, look), "sessions": sessions, "here": here}

@@ -1,9 +1,13 @@
-// What only the browser knows: whether the live stream is open, the keys, the title. Without it the pages still work.
+// What only the browser knows: whether the live stream is open, the title, the toasts. Without it the pages still work.
+// Beside it: lists.js (rows and what arrives in them), over.js (what opens over a page), keys.js (what is pressed).
+//
+// Events on the document: "tower:pause" holds the page or lets it go again.
 (() => {
   "use strict";
   const live = document.getElementById("live");
   const lamp = document.getElementById("lamp");
-  const title = document.title;
+  const title = document.title.replace(/^\(\d+\) /, "");
+  document.documentElement.classList.add("scripted");
   const POLL_MS = 2000; // while there is no stream, the panels are asked for this often
   const SILENCE_MS = 40000; // the stream says hello every 15 s; after this long it is taken for dead
 
@@ -50,7 +54,12 @@
   // ── the stream
   if (live && lamp) {
     live.addEventListener("hello", up);
-    document.addEventListener("htmx:sse:after:message", () => { if (heard) heard = Date.now(); });
+    document.addEventListener("htmx:sse:after:message", (event) => {
+      if (heard) heard = Date.now();
+      const seq = parseInt(event.detail?.message?.id, 10);
+      if (seq) document.body.dataset.seq = seq; // the last fact this page has heard of: `[` goes back from here
+    });
+    document.addEventListener("tower:pause", pause);
     document.addEventListener("htmx:sse:error", (event) => {
       if ([401, 403].includes(event.detail?.status)) signIn();
       down();
@@ -83,10 +92,14 @@
     location.href = "/login?next=" + encodeURIComponent(location.pathname + location.search);
   }
 
-  // ── the title counts what needs a person
+  // ── the title counts what needs a person, and the tab's picture bears its mark
   function count() {
-    const needs = Number(document.querySelector("[data-needs]")?.dataset.needs || 0);
-    document.title = needs ? `(${needs}) ${title}` : title;
+    const line = document.querySelector("[data-needs]");
+    const needs = Number(line?.dataset.needs || 0);
+    const says = needs ? `(${needs}) ${title}` : title;
+    if (document.title !== says) document.title = says;
+    const picture = document.querySelector("link[rel=icon]");
+    if (line && picture.getAttribute("href") !== line.dataset.icon) picture.setAttribute("href", line.dataset.icon);
   }
   document.addEventListener("htmx:after:swap", count);
   count();
@@ -118,29 +131,13 @@
   }
 
   // ── one open question at a time; Esc and a click elsewhere close it
-  document.addEventListener("click", (event) => {
+  function fold(but) {
     for (const open of document.querySelectorAll("details.ask[open]")) {
-      if (!open.contains(event.target)) open.open = false;
+      if (but && open.contains(but)) continue;
+      if (!but && open.contains(document.activeElement)) open.querySelector("summary").focus();
+      open.open = false;
     }
-  });
-
-  // ── keys
-  const STATIONS = { n: "/", a: "/agents", q: "/queues", t: "/tasks", c: "/commands" };
-  let going = 0;
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") {
-      for (const open of document.querySelectorAll("details.ask[open]")) open.open = false;
-    }
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
-    if (event.key === "/") {
-      event.preventDefault();
-      document.getElementById("find")?.focus();
-    } else if (event.key === "." && live) {
-      pause();
-    } else if (event.key === "g") {
-      going = Date.now();
-    } else if (Date.now() - going < 1000 && STATIONS[event.key]) {
-      location.href = STATIONS[event.key];
-    }
-  });
+  }
+  document.addEventListener("click", (event) => fold(event.target));
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") fold(null); });
 })();

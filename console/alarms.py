@@ -1,0 +1,43 @@
+"""What needs a person, asked once a moment: the navigation, the title, the favicon and Now say the same."""
+
+from __future__ import annotations
+
+import msgspec
+
+from console.desk import Desk
+from console.look import Look
+from projections import queries
+from projections.rows import Attention
+
+BROKEN = frozenset({"failed", "quarantined", "worker_lost", "plan_dropped", "circle"})
+MINUTE_US = 60_000_000
+
+
+class Alarms(msgspec.Struct, frozen=True):
+    """``waiting``: a person is waited for. ``broken``: something went wrong. Each the most urgent first."""
+
+    waiting: list[Attention]
+    broken: list[Attention]
+
+    @property
+    def total(self) -> int:
+        return len(self.waiting) + len(self.broken)
+
+    @property
+    def icon(self) -> str:
+        """The tab's picture: the worse of the two has it."""
+        return "icon-broken.svg" if self.broken else "icon-asks.svg" if self.waiting else "icon.svg"
+
+
+async def alarms(desk: Desk, look: Look) -> Alarms:
+    """Ages make a moment last a minute: a pause of half an hour is news without any fact."""
+    key = ("alarms", look.at.events_seq, look.time // MINUTE_US)
+    return await desk.shelf.get(key, lambda: _ask(desk, look))
+
+
+async def _ask(desk: Desk, look: Look) -> Alarms:
+    found = await desk.read_model.query(queries.attention, look.at)
+    return Alarms(
+        waiting=[each for each in found if each.kind not in BROKEN],
+        broken=[each for each in found if each.kind in BROKEN],
+    )
