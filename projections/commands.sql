@@ -31,9 +31,10 @@ select coalesce((select max(seq) from observations where stored_us <= $at), 0) a
     greatest(coalesce((select max(seq) from commands where at_us <= $at), 0),
              coalesce((select max(command_seq) from moments where seq <= $seq), 0)) as commands_seq
 
+-- Commands are decided in their order, so what is not decided yet follows the last one that is.
 -- query page
 with c as (
-    select * from commands c where seq <= $commands_seq /*where*/ /*before*/ order by seq desc /*first*/
+    select * from commands c where seq <= $commands_seq /*where*/ /*before*/ order by seq desc /*limit*/
 ),
 outcome as (
     select command_seq, max(seq) as seq, max(stored_us) filter (ended) as stored_us, any_value(parts) as parts,
@@ -46,8 +47,12 @@ select c.seq as command_seq, c.command_id, c.actor, c.tag, c.kind, c.target, c.a
     coalesce(o.outcome, 'pending') as outcome, coalesce(o.reason, '') as reason, coalesce(o.seq, 0) as events_seq,
     coalesce(o.parts, 0) as facts, o.stored_us - c.at_us as latency_us
 from c left join outcome o on o.command_seq = c.seq
-where true /*outcomes*/
-order by c.seq desc /*limit*/
+order by c.seq desc
 
 -- query count
 select count(*) as n from commands c where seq <= $commands_seq /*where*/
+
+-- query decided
+select coalesce(max(command_seq) filter (ended), 0) as command_seq from (
+    select command_seq, ended from moments where seq <= $seq order by seq desc limit 1000
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from projections.rows import At, Command, CommandFilter, Commands, Entry, Timeline, TimelineFilter
@@ -41,26 +42,28 @@ def commands(db: Reader, at: At, wanted: CommandFilter) -> Commands:
     values = {
         "seq": at.events_seq, "commands_seq": at.commands_seq, "actor": wanted.by, "types": list(wanted.types),
         "outcomes": list(wanted.outcomes), "target": wanted.target, "text": wanted.text.lower(),
-        "reports": list(REPORTS), "before": wanted.before,
+        "reports": list(REPORTS), "before": wanted.before, "since": wanted.since,
+        "number": int(wanted.text) if re.fullmatch("[0-9]{1,18}", wanted.text) else 0,
+        "decided": _decided(db, at) if wanted.outcomes else 0,
     }  # fmt: skip
     where = _of_commands(wanted)
-    limit = f"limit {int(wanted.limit) + 1}" if wanted.limit else ""
     clauses = {
         "where": where,
         "before": "and c.seq < $before" if wanted.before else "",
-        "first": "" if wanted.outcomes else limit,
-        "outcomes": "and list_contains($outcomes, coalesce(o.outcome, 'pending'))" if wanted.outcomes else "",
-        "limit": limit,
+        "limit": f"limit {int(wanted.limit) + 1}" if wanted.limit else "",
     }
     found = db.ask("commands.page", clauses, **values)
     more = bool(wanted.limit) and len(found) > wanted.limit
     found = found[: wanted.limit] if more else found
-    if wanted.outcomes:
-        unlimited = clauses | {"before": "", "limit": ""}
-        total = len(db.ask("commands.page", unlimited, **values)) if more or wanted.before else len(found)
-    else:
-        total = int(db.ask("commands.count", {"where": where}, **values)[0]["n"])
-    return Commands(rows=[_command(row) for row in found], total=total, before=found[-1]["command_seq"] if more else 0)
+    total = int(db.ask("commands.count", {"where": where}, **values)[0]["n"])
+    return Commands(
+        rows=[command_of(row) for row in found], total=total, before=found[-1]["command_seq"] if more else 0
+    )
+
+
+def _decided(db: Reader, at: At) -> int:
+    """The last command of which all facts are there."""
+    return int(db.ask("commands.decided", seq=at.events_seq)[0]["command_seq"])
 
 
 def _of_facts(wanted: TimelineFilter, before: int) -> str:
@@ -116,17 +119,29 @@ def _encode(shown: list[dict[str, Any]], facts_before: int, seen_before: int) ->
 
 
 def _of_commands(wanted: CommandFilter) -> str:
+    words = "contains(lower(concat_ws(' ', c.command_id, c.tag, c.target, c.actor, c.problem)), $text)"
     clauses = {
         "and c.actor = $actor": wanted.by,
         "and list_contains($types, c.tag)": wanted.types,
         "and c.target = $target": wanted.target,
-        "and contains(lower(concat_ws(' ', c.command_id, c.tag, c.target, c.actor, c.problem)), $text)": wanted.text,
+        f"and (c.seq = $number or {words})": wanted.text,
+        "and c.at_us >= $since": wanted.since,
         "and not list_contains($reports, c.tag)": not wanted.reports,
+        f"and ({_of_outcomes(wanted.outcomes)})": wanted.outcomes,
     }
     return " ".join(clause for clause, asked in clauses.items() if asked)
 
 
-def _command(row: dict[str, Any]) -> Command:
+def _of_outcomes(outcomes: tuple[str, ...]) -> str:
+    """What was not carried out is a fact of its own and found by it; whatever else is decided, was done."""
+    refusals = "(select command_seq from moments where outcome is not null and seq <= $seq)"
+    clauses = ["c.seq in (select command_seq from moments where list_contains($outcomes, outcome) and seq <= $seq)"]
+    clauses += [f"c.seq <= $decided and c.seq not in {refusals}"] if "done" in outcomes else []
+    clauses += ["c.seq > $decided"] if "pending" in outcomes else []
+    return " or ".join(clauses)
+
+
+def command_of(row: dict[str, Any]) -> Command:
     kind, _, verb = row["tag"].partition(".")
     says = f"{verb.replace('_', ' ')} {kind} {row['target']}".strip() if row["tag"] else "something that is no command"
     return Command(

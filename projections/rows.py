@@ -504,14 +504,15 @@ class Timeline(Row, frozen=True):
 
 
 class CommandFilter(Row, frozen=True):
-    """Which commands, newest first. ``reports`` False leaves out what workers and timers say. ``before``: COMMANDS
-    sequence, 0: from the newest."""
+    """Which commands, newest first. ``reports`` False leaves out what workers and timers say. ``since``: microseconds,
+    0: all. ``before``: COMMANDS sequence, 0: from the newest."""
 
     by: str = ""
     types: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
     target: str = ""
     text: str = ""
+    since: int = 0
     reports: bool = False
     limit: int = 100
     before: int = 0

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
 
 from console.cli import exits, out
-from console.cli.bar import Bar, bar
+from console.cli.bar import bar
 from console.cli.instance import READ_MODEL
 from console.cli.line import Line, connected
 from console.cli.where import HERE, Where
-from core.domain import machine
-from core.domain.state import State
-from core.envelope import GENESIS_CHAIN, chain_of, decode_command, encode_fact, unchained
-from core.ledger import Ledger, Stored
-
-What = Literal["subject", "body", "left over", "chain", "unreadable"]
-
-
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """The first place where EVENTS is not what COMMANDS make of it."""
-
-    seq: int
-    command_seq: int
-    what: What
-    stored: str = ""
-    computed: str = ""
+from projections.redecide import Verified, recompute
 
 
 class Models(msgspec.Struct, kw_only=True):
@@ -42,19 +25,6 @@ class Models(msgspec.Struct, kw_only=True):
     tables: int
     different: list[str] = []
     not_compared: list[str] = []
-
-
-class Verified(msgspec.Struct, kw_only=True):
-    """What was compared. ``since`` is the first COMMANDS sequence; ``pending`` commands are not decided yet."""
-
-    equal: bool = True
-    since: int = 1
-    commands: int = 0
-    events: int = 0
-    pending: int = 0
-    chain: str = ""
-    rules: int = 0
-    difference: Difference | None = None
 
 
 def verify(
@@ -91,37 +61,6 @@ async def _verify(where: Where, events_only: bool) -> int:
     return exits.OK if found.equal and (models is None or models.equal) else exits.FAILURE
 
 
-async def recompute(ledger: Ledger, *, commands: int, events: int, progress: Bar | None = None) -> Verified:
-    """Decide every command up to ``commands`` again and compare with the facts up to ``events``, one by one."""
-    verified = Verified()
-    state, chain = State(), GENESIS_CHAIN
-    async with aclosing(_each(ledger, events)) as facts, aclosing(_commands(ledger, commands)) as orders:
-        async for order in orders:
-            if verified.events == events:
-                verified.pending += 1
-                continue
-            for recorded in machine.step(state, decode_command(order)):
-                message, chain = encode_fact(recorded, chain)
-                stored = await anext(facts, None)
-                if stored is None:  # the commit of this command was under way when we looked
-                    break
-                verified.difference = _difference(stored, message.subject, message.data, order.seq)
-                if verified.difference is not None:
-                    verified.equal = False
-                    return verified
-                verified.events = stored.seq
-                verified.chain = chain
-            verified.commands = order.seq
-            if progress is not None and verified.events % 1_000 < 4:
-                progress(verified.events, events)
-        left = await anext(facts, None)
-    if left is not None:
-        verified.equal = False
-        verified.difference = Difference(seq=left.seq, command_seq=0, what="left over", stored=left.subject)
-    verified.rules = state.rules
-    return verified
-
-
 async def _models(where: Where, line: Line) -> Models | None:
     """The console's read model, or the file's when no console runs, against a fold of the log; None without either."""
     from console.cli import api
@@ -153,43 +92,6 @@ async def _models(where: Where, line: Line) -> Models | None:
         different=wrong,
         not_compared=[table.name for table in sql.load().of_stream("OBSERVATIONS")] if forgotten else [],
     )
-
-
-def _difference(stored: Stored, subject: str, data: bytes, command_seq: int) -> Difference | None:
-    """How the stored fact differs from the one just computed; None when it does not, in a byte."""
-
-    def differs(what: What, have: str, want: str = "") -> Difference:
-        return Difference(seq=stored.seq, command_seq=command_seq, what=what, stored=have, computed=want)
-
-    if stored.subject != subject:
-        return differs("subject", stored.subject, subject)
-    if stored.data == data:
-        return None
-    try:
-        have, want = unchained(stored.data), unchained(data)
-        if have != want:
-            return differs("body", _text(have), _text(want))
-        return differs("chain", chain_of(stored.data), chain_of(data))
-    except UnicodeDecodeError:
-        return differs("unreadable", _text(stored.data))
-
-
-async def _each(ledger: Ledger, until: int) -> AsyncGenerator[Stored, None]:
-    async with aclosing(ledger.read("EVENTS", until=until)) as reading:
-        async for batch in reading:
-            for stored in batch:
-                yield stored
-
-
-async def _commands(ledger: Ledger, until: int) -> AsyncGenerator[Stored, None]:
-    async with aclosing(ledger.read("COMMANDS", until=until)) as reading:
-        async for batch in reading:
-            for stored in batch:
-                yield stored
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")[:2_000]
 
 
 def _tell_models(models: Models) -> None:
