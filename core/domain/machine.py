@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from core.domain import agent, errand, hire, lane, plan, run, schedule, session, steer, system, task, worker
+from core.domain import agent, errand, hire, lane, plan, run, schedule, session, steer, system, task, template, worker
 from core.domain.state import State
 from core.domain.words import MAX_FACTS, MAX_SAID, Fact, Order, Outcome, Refused, token
 
@@ -25,7 +25,7 @@ DERIVED = "~"  # ids that are derived from what they mean start so; the target's
 
 Command = (
     task.Command | run.Command | steer.Command | worker.Command | hire.Command | agent.Command | lane.Command
-    | session.Command | plan.Command | system.Command
+    | session.Command | plan.Command | system.Command | template.Command
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ class CommandRefused(Fact, frozen=True, tag="command.refused"):
 
 Event = (
     task.Event | run.Event | steer.Event | worker.Event | hire.Event | errand.Event | agent.Event | lane.Event
-    | session.Event | plan.Event | system.Event | CommandRefused
+    | session.Event | plan.Event | system.Event | template.Event | CommandRefused
 )  # fmt: skip
 
 
@@ -73,13 +73,13 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
 # Who decides what, and the order in which they take a fact in: those that look at another's state come before that one.
 # A module may hold a part of an aggregate: reports on a run are in ``run``, orders to it in ``steer``.
-_MODULES: tuple[Any, ...] = (run, steer, agent, lane, session, task, plan, worker, hire, system)
+_MODULES: tuple[Any, ...] = (run, steer, agent, lane, session, task, plan, worker, hire, system, template)
 
 # Commands that are refused until the log is under these rules. All others were known to the first ones.
 NEEDS_RULES: dict[type, int] = dict.fromkeys(
     (
         agent.Stop, agent.Restart, hire.Hire, hire.Grow, steer.Message, steer.Hold, steer.Continue, system.Halt,
-        system.Release,
+        system.Release, *typing.get_args(template.Command),
     ),
     3,
 )  # fmt: skip
@@ -247,7 +247,7 @@ def _exists(state: State, kind: str, target: str) -> bool:
             return target in state.tasks or target in state.over
         case "plan":
             return target in state.plans or target in state.sealed_plans
-        case "worker" | "agent" | "lane" | "session":
+        case "worker" | "agent" | "lane" | "session" | "template":
             return target in getattr(state, f"{kind}s")
         case _:
             return False

@@ -13,6 +13,7 @@ from core.domain.plan import Plan
 from core.domain.run import Run
 from core.domain.session import Session
 from core.domain.spec import Over, Task, TaskSpec
+from core.domain.template import Template
 from core.domain.worker import Worker
 
 ReadyKey = tuple[str, frozenset[str]]  # lane, needs
@@ -54,6 +55,7 @@ class Book(msgspec.Struct):
     workers: dict[str, Worker] = {}
     plans: dict[str, Plan] = {}
     sealed_plans: dict[str, None] = {}
+    templates: dict[str, Template] = {}
     timers: dict[str, int] = {}
     to_halt: dict[str, None] = {}
     to_stop: dict[str, None] = {}

@@ -21,7 +21,7 @@ Outcome = Literal["refused", "already_so", "expired", "superseded", "fenced"]
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 _ID = re.compile(r"[^\s/~*>\"\\\x00-\x1f\x7f]+")
 # Bytes a name may have: they bound every subject, and what one run adds to the loss of its worker.
-_LONGEST = {"session": 48, "task": 100, "worker": 60, "agent": 60, "lane": 60, "plan": 200}
+_LONGEST = {"session": 48, "task": 100, "worker": 60, "agent": 60, "lane": 60, "plan": 200, "template": 60}
 LONGEST_TASK_ID = _LONGEST["session"] + 1 + _LONGEST["task"]
 LONGEST_LANE = _LONGEST["lane"]
 
