@@ -20,6 +20,7 @@ from console.desk import Desk
 from console.live import Hub
 from console.login import Gate
 from core.answers import LinkAnswers
+from core.artifacts import StoredArtifacts
 from core.clock import Clock, SystemClock
 from core.door import Door
 from core.jetstream import JetStreamLedger
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         print("console: no NATS server given: pass --nats, or start everything with `switchtower up`", file=sys.stderr)
         return 2
     clock = SystemClock()
-    hub = Hub(clock)
+    hub = Hub()
     gate = Gate(settings.data, clock)
     server = Server(serving(settings, clock, gate, hub), on_stop=hub.stop, port=settings.port)
     server.run()
@@ -73,8 +74,9 @@ def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:
             door = Door(ledger, LinkAnswers(link), clock, by="operator")
             async with Projector(ledger, settings.data / READ_MODEL, clock) as read_model:
                 yield Desk(
-                    ledger=ledger, read_model=read_model, door=door, clock=clock, gate=gate, hub=hub, version=VERSION
-                )
+                    ledger=ledger, read_model=read_model, door=door, clock=clock, gate=gate, hub=hub,
+                    artifacts=StoredArtifacts(link), version=VERSION,
+                )  # fmt: skip
         finally:
             await link.close()
 

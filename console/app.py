@@ -18,7 +18,7 @@ from console import api, entrance, forms, stations, stream
 from console.desk import Desk
 from console.errors import handle, refuse
 from console.login import Gate
-from console.pages import agents, commands, cost, edit, now, palette, queues, runs, task, tasks
+from console.pages import agents, bulk, commands, cost, edit, kept, now, palette, queues, runs, task, tasks
 from console.render import STATIC
 from console.security import Guard
 
@@ -35,7 +35,8 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(Guard, gate=gate, refuse=_refuse)
     paths: set[str] = set()
-    for door in (entrance, forms, stream, palette, now, agents, queues, tasks, edit, task, runs, cost, commands, api):
+    doors = (entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost, commands, api)
+    for door in doors:
         app.include_router(door.routes)
         paths |= {getattr(route, "path", "") for route in door.routes.routes}
     app.state.stations = stations.open_on(paths)

@@ -7,7 +7,9 @@ from starlette.requests import Request
 
 from console.live import Hub
 from console.login import Gate
+from console.output import Scrolls
 from console.shelf import Shelf
+from core.artifacts import Artifacts, MemoryArtifacts
 from core.clock import Clock
 from core.door import Door
 from core.ledger import Ledger
@@ -16,7 +18,7 @@ from projections.projector import Projector
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """``door`` takes orders, ``read_model`` answers questions, ``hub`` tells open pages what changed,
-    ``shelf`` keeps what was just drawn."""
+    ``shelf`` keeps what was just drawn, ``scrolls`` what runs printed. ``artifacts``: a tape's are not on it."""
 
     ledger: Ledger
     read_model: Projector
@@ -25,6 +27,8 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     gate: Gate
     hub: Hub
     shelf: Shelf = msgspec.field(default_factory=Shelf)
+    scrolls: Scrolls = msgspec.field(default_factory=Scrolls)
+    artifacts: Artifacts = msgspec.field(default_factory=MemoryArtifacts)
     version: str = ""
 
 

@@ -166,7 +166,7 @@ def _with_headers(scope: Scope, send: Send) -> Callable[[Message], Awaitable[Non
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
-                headers[name] = value
+                headers.setdefault(name, value)  # a route may be stricter with what it sends
             if not scope["path"].startswith("/static/"):
                 headers.setdefault("Cache-Control", "no-store")
         await send(message)

@@ -5,8 +5,11 @@ Nothing here makes markup: a line is pieces of text with class names from a fixe
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections import deque
 from collections.abc import Iterator
+from itertools import pairwise
 
 import msgspec
 
@@ -25,17 +28,31 @@ _HIDDEN = re.compile(
 _NAMES = {0x00: "NUL", 0x07: "BEL", 0x08: "BS", 0x1B: "ESC", 0x7F: "DEL"}
 
 
+MOST_CHARS = 4_000  # of one line; a longer one goes on in the next
+
+
 class Piece(msgspec.Struct, frozen=True):
-    """Text in one style; ``style`` is a space-separated list of class names, never taken from the input."""
+    """Text in one style; ``style`` is a space-separated list of class names, never taken from the input. ``found``: it
+    is what was searched for."""
 
     text: str
     style: str = ""
+    found: bool = False
 
 
 class Line(msgspec.Struct, frozen=True):
+    """``lost``: no line but a hole: so many bytes that were printed here are not there any more. ``aged``: because the
+    server keeps output only for so long."""
+
     number: int
     pieces: list[Piece]
     stream: str = "stdout"
+    lost: int = 0
+    aged: bool = False
+
+    @property
+    def text(self) -> str:
+        return "".join(piece.text for piece in self.pieces)
 
 
 def visible(text: str) -> str:
@@ -54,12 +71,131 @@ def lines(text: str, *, first: int = 1, stream: str = "stdout") -> list[Line]:
     return out
 
 
+class _Raw(msgspec.Struct):
+    """A line as it came, with the style it begins in: drawn only when it is looked at."""
+
+    number: int
+    text: str
+    style: _Style
+    stream: str
+    lost: int = 0
+    aged: bool = False
+
+    def drawn(self) -> Line:
+        return Line(self.number, list(_pieces(self.text, self.style.copy())), self.stream, self.lost, self.aged)
+
+
+class Screen:
+    """What is printed, piece by piece, as numbered lines of which the newest are kept.
+
+    The last line may still be open: ``steady`` is the number of the first line that what comes next may change.
+    A line belongs to one stream; where the other one breaks in, it ends.
+    """
+
+    def __init__(self, *, most_lines: int, most_chars: int) -> None:
+        self.number = 0  # of the last line
+        self.cut = False  # older lines were let go
+        self._most_lines, self._most_chars = most_lines, most_chars
+        self._lines: deque[_Raw] = deque()
+        self._chars = 0
+        self._stream = ""  # who wrote last
+        self._open = False
+        self._after_return = False  # the last sign was a lone \r, which a \n may yet complete
+        self._styles: dict[str, _Style] = {}
+        self._decoders: dict[str, codecs.IncrementalDecoder] = {}
+
+    @property
+    def steady(self) -> int:
+        return self.number if self._open else self.number + 1
+
+    def write(self, stream: str, data: bytes) -> None:
+        if stream != self._stream:
+            self._stream, self._open, self._after_return = stream, False, False
+        text = self._decoder(stream).decode(data)
+        if self._after_return and text:
+            text = text.removeprefix("\n")
+        if not text:
+            return
+        self._after_return = text.endswith("\r")
+        parts = _LINE_END.split(self._reopened() + text)
+        last = parts.pop()
+        for part in parts:
+            self._put(part)
+        self._open = bool(last)
+        if last:
+            self._put(last)
+
+    def hole(self, lost: int, *, aged: bool = False) -> None:
+        """Something is missing here."""
+        self._open = False
+        self.number += 1
+        self._keep(_Raw(self.number, "", _Style(), self._stream or "stdout", lost, aged))
+
+    def lines(self, since: int = 0) -> list[Line]:
+        """Those kept, from number ``since`` on."""
+        skipped = max(0, since - (self._lines[0].number if self._lines else 0))
+        return [each.drawn() for each in list(self._lines)[skipped:]]
+
+    def _reopened(self) -> str:
+        """Take the open line back to write on in it: its text so far."""
+        if not self._open or not self._lines:
+            return ""
+        line = self._lines.pop()
+        self._chars -= len(line.text)
+        self.number -= 1
+        self._styles[line.stream] = line.style
+        return line.text
+
+    def _put(self, text: str) -> None:
+        style = self._styles.setdefault(self._stream, _Style())
+        for start in range(0, len(text) or 1, MOST_CHARS):
+            part = text[start : start + MOST_CHARS]
+            self.number += 1
+            self._keep(_Raw(self.number, part, style.copy(), self._stream))
+            if "\x1b" in part:
+                for code in _SGR.finditer(part):
+                    style.take(code[1])
+
+    def _keep(self, line: _Raw) -> None:
+        self._lines.append(line)
+        self._chars += len(line.text)
+        while len(self._lines) > self._most_lines or (self._chars > self._most_chars and len(self._lines) > 1):
+            self._chars -= len(self._lines.popleft().text)
+            self.cut = True
+
+    def _decoder(self, stream: str) -> codecs.IncrementalDecoder:
+        if stream not in self._decoders:
+            self._decoders[stream] = codecs.getincrementaldecoder("utf-8")("replace")
+        return self._decoders[stream]
+
+
+def marked(line: Line, wanted: str) -> Line:
+    """The line with every place that reads ``wanted``, whatever its case, in pieces of their own."""
+    spans = [found.span() for found in re.finditer(re.escape(wanted), line.text, re.IGNORECASE)] if wanted else []
+    if not spans:
+        return line
+    pieces, at = [], 0
+    edges = sorted({edge for span in spans for edge in span})
+    for piece in line.pieces:
+        cuts = [0, *(edge - at for edge in edges if at < edge < at + len(piece.text)), len(piece.text)]
+        for start, end in pairwise(cuts):
+            found = any(first <= at + start < last for first, last in spans)
+            pieces.append(Piece(piece.text[start:end], piece.style, found))
+        at += len(piece.text)
+    return msgspec.structs.replace(line, pieces=pieces)
+
+
 class _Style:
     """What the codes so far add up to."""
 
     def __init__(self) -> None:
         self.colour = ""
         self.marks: set[str] = set()
+
+    def copy(self) -> _Style:
+        other = _Style()
+        other.colour, other.marks = self.colour, set(self.marks)
+        return other
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.colour, *sorted(self.marks))))

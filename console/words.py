@@ -198,4 +198,23 @@ def money(uusd: int | None) -> str:
 
 def counted(n: int, noun: str, plural: str = "") -> str:
     """``1 task``, ``3 tasks``."""
+def small_money(uusd: int | None) -> str:
+    """``$0.0042``: what one call costs shows only in fractions of a cent."""
+    return "–" if uusd is None else f"${uusd / 1_000_000:,.4f}"
+
+
+def as_given(data: str, says: str) -> str:
+    """What a tool was called with, from an observation's data (JSON text), as a person reads it."""
+    try:
+        given = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return data
+    given = given.get("input", given) if isinstance(given, dict) else given
+    if isinstance(given, str):
+        return given
+    if isinstance(given, dict) and given and all(isinstance(value, str | int | float) for value in given.values()):
+        return "\n".join(f"{name}: {value}" for name, value in given.items())
+    return msgspec.json.format(msgspec.json.encode(given), indent=2).decode() if given else says
+
+
     return f"{number(n)} {noun if n == 1 else plural or noun + 's'}"

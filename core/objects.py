@@ -101,6 +101,11 @@ class ObjectStore:
             )
         return data
 
+    async def holds(self, name: str) -> bool:
+        """Whether there is an object of that name."""
+        described = await self._find(name)
+        return described is not None and not described.deleted
+
     async def delete(self, name: str) -> None:
         """Forget it. No error when it is not there."""
         described = await self._find(name)

@@ -9,14 +9,16 @@ import msgspec
 from core.domain.words import Usage, token
 from core.ledger import Message
 
-Kind = Literal["step", "text", "tool", "tool_result", "usage", "file", "retry", "error", "note"]
+Kind = Literal["step", "text", "tool", "tool_result", "usage", "file", "retry", "error", "note", "message"]
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing seen in a run. ``at``: the worker's wall clock, microseconds; ``n`` counts up within the run.
 
     ``name``: tool name, file path, step name or model; ``says``: a line for a person; ``data``: the rest, redacted.
-    ``usage`` holds totals so far.
+    ``usage`` holds totals so far. ``diff``: of a file touched, as a unified diff with ``added`` and ``removed`` lines;
+    one that is too long is cut, and its figures count the whole. A ``message`` is a word from the operator; its name
+    says what became of it: delivered or refused.
     """
 
     run_id: str
@@ -29,6 +31,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     failed: bool = False
     usage: Usage | None = None
     data: dict[str, Any] = {}
+    diff: str = ""
+    added: int = 0
+    removed: int = 0
 
 
 def encode_observation(seen: Observation) -> Message:

@@ -37,6 +37,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     output_age_s: int = 3 * DAY_S
     bucket: int = 64 * MIB
     objects: int = 4 * GIB
+    artifacts: int = 4 * GIB
     replicas: int = 1
 
 
@@ -121,6 +122,11 @@ def settings(sizes: Sizes) -> dict[str, dict[str, Any]]:
             **_OBJECTS,
             "subjects": ["$O.snapshots.C.>", "$O.snapshots.M.>"],
             "max_bytes": sizes.objects,
+        },
+        "OBJ_artifacts": {
+            **_OBJECTS,
+            "subjects": ["$O.artifacts.C.>", "$O.artifacts.M.>"],
+            "max_bytes": sizes.artifacts,
         },
     }
     for config in plain.values():

@@ -222,6 +222,9 @@ class _Observation(msgspec.Struct, frozen=True, gc=False):
     failed: bool
     usage: str | None
     data: str
+    diff: str = ""
+    added: int = 0
+    removed: int = 0
 
 
 class _Command(msgspec.Struct, frozen=True, gc=False):
@@ -246,7 +249,8 @@ def _observation(stored: Stored) -> _Observation:
     usage = None if seen.usage is None else msgspec.json.encode(seen.usage).decode()
     return _Observation(
         stored.seq, stored.at, seen.at, seen.run_id, seen.run_id.rpartition("~")[0], seen.n, seen.kind, seen.name,
-        seen.says, seen.ref, seen.failed, usage, msgspec.json.encode(seen.data).decode(),
+        seen.says, seen.ref, seen.failed, usage, msgspec.json.encode(seen.data).decode(), seen.diff, seen.added,
+        seen.removed,
     )  # fmt: skip
 
 

@@ -11,11 +11,13 @@ from projections.attention import attention
 from projections.fleet import counts, hour, lanes, plans, queue, sessions, usage
 from projections.moments import BadMoment, latest, moment
 from projections.record import commands, timeline
+from projections.inside import causes, deeds, diffs, file_changes, spending, waits
 from projections.runs import observations, run, runs, tool_calls
 from projections.tasks import task, task_rows, tasks
 
 __all__ = [
-    "BadMoment", "agent", "agents", "attention", "commands", "counts", "hour", "lanes", "latest", "moment",
-    "observations", "plans", "queue", "run", "runs", "sessions", "task", "task_rows", "tasks", "timeline",
-    "tool_calls", "usage", "workers",
+    "BadMoment", "agent", "agents", "attention", "bulk", "burn", "causes", "commands", "costs", "counts", "deeds", "diffs",
+    "file_changes", "hour", "hours", "lanes", "latest", "models", "moment", "observations", "picks", "plans", "queue", "reach",
+    "run", "runs", "session", "session_uses", "sessions", "spending", "spent_by", "task", "task_rows", "tasks", "template", "templates", "timeline",
+    "tool_calls", "usage", "waits", "wordings", "words_of", "workers",
 ]  # fmt: skip

@@ -222,11 +222,17 @@ class Stage(Row, frozen=True):
     state: str
     seq: int
     at: int
+    artifacts: str = "[]"  # JSON: name, sha256, size, media_type of each
     until: int = 0
 
 
 class RunPage(Row, frozen=True):
     """A run with its stages and counts; what was observed comes by ``observations`` and ``tool_calls``."""
+    @property
+    def kept(self) -> int:
+        """How many artifacts it left."""
+        return self.artifacts.count('"sha256"')
+
 
     run: Run
     stages: list[Stage]

@@ -13,7 +13,7 @@ from projections.store import Reader
 
 _CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ when looking for the last sign
 _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "tool_calls", "cost_uusd")
-_WHEN = {"assigned": "assigned_at", "running": "started_at"}
+_STOPPING = {"cancel": "cancelling", "interrupt": "interrupting"}
 
 
 def runs(db: Reader, at: At, wanted: RunFilter) -> Runs:
@@ -49,22 +49,37 @@ def run(db: Reader, at: At, run_id: str) -> RunPage | None:
 
 
 def observations(
-    db: Reader, at: At, run_id: str, *, kinds: tuple[str, ...] = (), after: int = 0, limit: int = 200
+    db: Reader,
+    at: At,
+    run_id: str,
+    *,
+    kinds: tuple[str, ...] = (),
+    after: int = 0,
+    limit: int = 200,
+    latest: bool = False,
 ) -> list[Observed]:
-    """What was seen in a run, in order, after sequence ``after``."""
+    """What was seen in a run, in order, after sequence ``after``. ``latest``: the last ``limit`` of it."""
     where = {"where": "and list_contains($kinds, kind)" if kinds else ""}
-    values = {"run_id": run_id, "observations_seq": at.observations_seq, "after": after, "kinds": list(kinds)}
+    values = {
+        "run_id": run_id, "observations_seq": at.observations_seq, "after": after, "kinds": list(kinds),
+        "latest": latest,
+    }  # fmt: skip
     return [_observed(row) for row in db.ask("observations.of_run", where, **values, limit=limit)]
 
 
-def tool_calls(db: Reader, at: At, run_id: str, *, after: int = 0, limit: int = 200) -> list[ToolCall]:
-    """Tool calls of a run, in order, each with its result where one was seen."""
-    calls = observations(db, at, run_id, kinds=("tool",), after=after, limit=limit)
+def tool_calls(
+    db: Reader, at: At, run_id: str, *, after: int = 0, limit: int = 200, failed: bool = False, latest: bool = False
+) -> list[ToolCall]:
+    """Tool calls of a run, in order, each with its result where one was seen. ``failed``: only those that did;
+    ``latest``: the last ``limit`` of them."""
+    values = {"run_id": run_id, "observations_seq": at.observations_seq, "after": after}
+    found = db.ask("observations.calls", {"failed": _FAILED if failed else ""}, **values, limit=limit, latest=latest)
+    calls = [_observed(row) for row in found]
     refs = [call.ref for call in calls if call.ref]
-    found = (
+    answers = (
         db.ask("observations.results", run_id=run_id, observations_seq=at.observations_seq, refs=refs) if refs else []
     )
-    results = {row["ref"]: _observed(row) for row in found}
+    results = {row["ref"]: _observed(row) for row in answers}
     return [ToolCall(call=call, result=results.get(call.ref)) for call in calls]
 
 
@@ -74,6 +89,10 @@ def runs_under_way(db: Reader, at: At) -> dict[str, Run]:
     return {each.run_id: each for each in _made(db, at, db.ask("runs.page", clauses, seq=at.events_seq))}
 
 
+_FAILED = """and ref in (
+    select ref from observations
+    where run_id = $run_id and seq <= $observations_seq and kind = 'tool_result' and failed
+)"""
 _BY = ("task_id", "session_id", "agent_id", "worker_id", "lane")
 
 
@@ -107,11 +126,11 @@ def _stages(found: list[dict[str, Any]]) -> list[Stage]:
     """The states a run went through, one stage each, however many reports came within."""
     stages: list[Stage] = []
     for row in found:
-        if not stages or stages[-1].state != row["state"]:
-            began = row[_WHEN.get(row["state"], "ended_at")]
+        state = _STOPPING.get(row["stopping"], row["state"])
+        if not stages or stages[-1].state != state:
             if stages:
-                stages[-1] = msgspec.structs.replace(stages[-1], until=began)
-            stages.append(Stage(state=row["state"], seq=row["seq"], at=began))
+                stages[-1] = msgspec.structs.replace(stages[-1], until=row["at_us"])
+            stages.append(Stage(state=state, seq=row["seq"], at=row["at_us"]))
     return stages
 
 

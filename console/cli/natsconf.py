@@ -36,18 +36,25 @@ _GUARDED = [
 # on themselves, and read what they are told; they can neither order work nor change a stream.
 PERMISSIONS: dict[Role, dict[str, Any]] = {
     "core": {"publish": {"allow": [">"]}, "subscribe": {"allow": [">"]}},
-    "console": {"publish": {"allow": ["cmd.>", "$JS.API.STREAM.INFO.*", *_reading(_STREAMS)]}, **_OWN_INBOX},
+    "console": {
+        "publish": {"allow": ["cmd.>", "$JS.API.STREAM.INFO.*", *_reading([*_STREAMS, "OBJ_artifacts"])]},
+        **_OWN_INBOX,
+    },
     "worker": {
         "publish": {
             "allow": [
-                "cmd.run.*.*",
+                "cmd.run.*.start",
+                "cmd.run.*.progress",
+                "cmd.run.*.finish",
                 "cmd.worker.*.register",
+                "cmd.worker.*.grow",
                 "cmd.worker.*.drain",
                 "cmd.worker.*.leave",
                 "obs.>",
                 "out.>",
                 "$KV.heartbeats.>",
-                *_reading(["EVENTS", "KV_heartbeats", "KV_locks"]),
+                "$O.artifacts.>",
+                *_reading(["EVENTS", "KV_heartbeats", "KV_locks", "OBJ_artifacts"]),
                 "$JS.API.STREAM.INFO.COMMANDS",
                 "$JS.API.STREAM.INFO.OBSERVATIONS",
                 "$JS.API.STREAM.INFO.OUTPUT",

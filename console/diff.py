@@ -1,0 +1,59 @@
+"""A unified diff as rows with line numbers, and whatever else an agent calls a diff as plain rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+SHOWN = 400  # rows drawn before the reader asks for more
+MOST = 5_000  # rows drawn at all; the rest is downloaded
+_HUNK = re.compile(r"@@ -(\d{1,9})(?:,\d{1,9})? \+(\d{1,9})(?:,\d{1,9})? @@")
+_HEADS = (
+    "diff ", "index ", "--- ", "+++ ", "new file", "deleted file", "similarity ", "rename ", "old mode", "new mode",
+)  # fmt: skip
+
+
+class DiffRow(msgspec.Struct, frozen=True):
+    """``kind``: add, del, hunk, meta or empty for what stayed; the line's number before and after, 0: has none."""
+
+    kind: str
+    text: str
+    old: int = 0
+    new: int = 0
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """The first rows, and how many more there are."""
+
+    rows: list[DiffRow]
+    more: int = 0
+
+
+def drawn(diff: str, most: int = SHOWN) -> Drawn:
+    lines = diff.splitlines()
+    most = min(most, MOST)
+    return Drawn(list(_rows(lines[:most])), max(0, len(lines) - most))
+
+
+def _rows(lines: list[str]) -> Iterator[DiffRow]:
+    old = new = 0
+    inside = False
+    for line in lines:
+        if hunk := _HUNK.match(line):
+            old, new, inside = int(hunk[1]), int(hunk[2]), True
+            yield DiffRow("hunk", line)
+        elif not inside or line.startswith(("\\", "diff ")):
+            inside = inside and not line.startswith("diff ")
+            if not line.startswith(_HEADS):
+                yield DiffRow("meta", line)
+        elif line.startswith("+"):
+            yield DiffRow("add", line[1:], 0, new)
+            new += 1
+        elif line.startswith("-"):
+            yield DiffRow("del", line[1:], old, 0)
+            old += 1
+        else:
+            yield DiffRow("", line[1:], old, new)
+            old, new = old + 1, new + 1

@@ -1,0 +1,173 @@
+"""Inside a run: files with their diffs, what each call to the model used, and which orders led to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from core.domain.words import Usage
+from projections.rows import At, Row, Run, Stage
+from projections.store import Reader
+
+MOST_FILES = 500
+MOST_SPENT = 5_000
+MOST_CAUSES = 12
+FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
+class FileChange(Row, frozen=True):
+    """A file a run touched. ``diffs``: how many of its edits came with one."""
+
+    name: str
+    edits: int
+    added: int
+    removed: int
+    at: int
+    diffs: int
+
+
+class Diff(Row, frozen=True):
+    """One edit of a file, as a unified diff."""
+
+    seq: int
+    at: int
+    diff: str
+    added: int = 0
+    removed: int = 0
+    ref: str = ""
+
+
+class Spent(Row, frozen=True):
+    """What one call to the model used. ``cost_uusd`` None: it has no price. ``tools``: what the model then called."""
+
+    seq: int
+    at: int
+    model: str
+    usage: Usage
+    cost_uusd: int | None = None
+    tools: tuple[str, ...] = ()
+
+    @property
+    def tokens(self) -> int:
+        return sum(getattr(self.usage, name) for name in FIELDS)
+
+
+class Said(Row, frozen=True):
+    """A fact about the task."""
+
+    seq: int
+    at: int
+    type: str
+    says: str
+    failed: bool = False
+
+
+class Cause(Row, frozen=True):
+    """An order or a report, who gave it, and what it made of the task. ``type`` empty: it is no longer known."""
+
+    command_seq: int
+    at: int
+    type: str
+    by: str
+    target: str
+    facts: tuple[Said, ...]
+
+    @property
+    def verb(self) -> str:
+        kind, _, verb = self.type.partition(".")
+        return f"{verb.replace('_', ' ')} {kind}".strip()
+
+
+def file_changes(db: Reader, at: At, run_id: str) -> list[FileChange]:
+    """The files a run was seen to touch, in the order in which it first did."""
+    found = db.ask("inside.files", run_id=run_id, observations_seq=at.observations_seq, limit=MOST_FILES)
+    return [
+        FileChange(
+            name=row["name"], edits=row["edits"], added=row["added"], removed=row["removed"], at=row["at_us"],
+            diffs=row["diffs"],
+        ) for row in found
+    ]  # fmt: skip
+
+
+def diffs(db: Reader, at: At, run_id: str, name: str, *, limit: int = 50) -> list[Diff]:
+    """The edits of one file, newest first."""
+    found = db.ask("inside.diffs", run_id=run_id, observations_seq=at.observations_seq, name=name, limit=limit)
+    return [
+        Diff(
+            seq=row["seq"], at=row["at_us"], diff=row["diff"], added=row["added"], removed=row["removed"],
+            ref=row["ref"],
+        ) for row in found
+    ]  # fmt: skip
+
+
+def spending(db: Reader, at: At, run_id: str) -> list[Spent]:
+    """What each call to the model used, in order: the differences between the totals a run reported.
+
+    A usage that names a tool call is that call's; any other is followed by the calls the model then made.
+    """
+    rows = db.ask("inside.spent", run_id=run_id, observations_seq=at.observations_seq, limit=MOST_SPENT)
+    named = {row["ref"]: row["name"] for row in rows if row["kind"] == "tool" and row["ref"]}
+    counted = {row["ref"] for row in rows if row["kind"] == "usage"} & named.keys()
+    spent: list[Spent] = []
+    before = Usage()
+    for row in rows:
+        if row["kind"] == "tool":
+            if spent and row["ref"] not in counted:
+                spent[-1] = msgspec.structs.replace(spent[-1], tools=(*spent[-1].tools, row["name"]))
+            continue
+        total = msgspec.json.decode(row["usage"], type=Usage)
+        if any(getattr(total, name) != getattr(before, name) for name in (*FIELDS, "cost_uusd")):
+            spent.append(_difference(row, before, total, named))
+        before = total
+    return spent
+
+
+def causes(db: Reader, at: At, run: Run) -> list[Cause]:
+    """The orders and reports that led to this run, oldest first: from the task's beginning to its being given out."""
+    rows = db.ask("inside.chain", task_id=run.task_id, seq=at.events_seq, assigned=run.born)
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["command_seq"], []).append(row)
+    made = [_cause(group) for group in found.values()]
+    return made if len(made) <= MOST_CAUSES else [made[0], *made[1 - MOST_CAUSES :]]
+
+
+def waits(db: Reader, at: At, run: Run) -> list[Stage]:
+    """The states its task was in just before, the last of each kind, oldest first. None is left out between them."""
+    stages: list[Stage] = []
+    until = run.assigned_at
+    for row in db.ask("inside.before", task_id=run.task_id, born=min(run.born, at.events_seq + 1)):
+        if stages and stages[0].state == row["state"]:
+            stages[0] = msgspec.structs.replace(stages[0], at=min(stages[0].at, row["since"]))
+        elif row["state"] in ("ready", "waiting", "blocked", "paused") and len(stages) < 2:
+            stages.insert(0, Stage(state=row["state"], seq=0, at=row["since"], until=until))
+        else:
+            break
+        until = stages[0].at
+    return stages
+
+
+def deeds(db: Reader, at: At, run_id: str) -> list[str]:
+    """What a run did, in order, a line each: for comparing with another."""
+    rows = db.ask("inside.steps", run_id=run_id, observations_seq=at.observations_seq, limit=2_000)
+    tools = [f"{row['name']} {row['says']}".strip() for row in rows if row["kind"] == "tool"]
+    return tools or [row["says"] or row["name"] for row in rows]
+
+
+def _difference(row: dict[str, Any], before: Usage, total: Usage, named: dict[str, str]) -> Spent:
+    used = Usage(**{name: max(0, getattr(total, name) - getattr(before, name)) for name in FIELDS})
+    cost = None if total.cost_uusd is None else max(0, total.cost_uusd - (before.cost_uusd or 0))
+    tools = (named[row["ref"]],) if row["ref"] in named else ()
+    return Spent(seq=row["seq"], at=row["at_us"], model=row["name"], usage=used, cost_uusd=cost, tools=tools)
+
+
+def _cause(group: list[dict[str, Any]]) -> Cause:
+    first = group[0]
+    facts = tuple(
+        Said(seq=row["seq"], at=row["at_us"], type=row["tag"], says=row["says"], failed=row["failed"]) for row in group
+    )
+    return Cause(
+        command_seq=first["command_seq"], at=first["given_at"], type=first["command"], by=first["actor"],
+        target=first["target"], facts=facts,
+    )  # fmt: skip
