@@ -15,10 +15,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from console import api, entrance, forms, stations, stream
+from console.cells import drawing
 from console.desk import Desk
 from console.errors import handle, refuse
 from console.login import Gate
-from console.pages import agents, bulk, commands, cost, edit, kept, now, palette, queues, runs, task, tasks
+from console.pages import agents, bulk, commands, cost, edit, kept, now, palette, queues, runs, task, tasks, timeline
 from console.render import STATIC
 from console.security import Guard
 
@@ -35,10 +36,14 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(Guard, gate=gate, refuse=_refuse)
     paths: set[str] = set()
-    doors = (entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost, commands, api)
+    doors = (
+        entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost, timeline,
+        commands, api,
+    )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)
         paths |= {getattr(route, "path", "") for route in door.routes.routes}
+    app.state.cells = {each.kind: each for door in doors for each in getattr(door, "cells", ())}
     app.state.stations = stations.open_on(paths)
     app.mount("/static", _Static(directory=STATIC), name="static")
     handle(app)
@@ -50,7 +55,10 @@ def _lifespan(open_desk: OpenDesk) -> Any:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_desk() as desk:
             app.state.desk = desk
-            telling = asyncio.create_task(desk.hub.run(desk.read_model), name="tell open pages")
+            desk.read_model.watched = lambda: desk.hub.listeners > 0
+            telling = asyncio.create_task(
+                desk.hub.run(desk.read_model, drawing(app.state.cells, desk)), name="tell open pages"
+            )
             telling.add_done_callback(_died)
             try:
                 yield

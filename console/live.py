@@ -1,8 +1,9 @@
-"""Server-sent events: open pages are told what changed and fetch it; nothing is drawn twice.
+"""Server-sent events: open pages are told what changed and fetch it; rows that change all the time are pushed whole.
 
 A page says which topics each of its panels is about: ``tasks``, ``agents``, … (a table of the read model),
-``task:<id>`` and the like (one of its rows), ``output:<run id>``. A message is an event named after a panel, so a
-listener's backlog is a set of panels that cannot grow, however slow it is. The event id is
+``task:<id>`` and the like (one of its rows), ``output:<run id>``; and which cells it shows: rows of a table that are
+drawn once for everybody and sent as they are. A message is an event named after a panel, so a listener's backlog is a
+set of panels and one cell a row: it cannot grow, however slow the listener is. The event id is
 ``<EVENTS sequence>.<OBSERVATIONS sequence>``; from one of those a listener goes on without a gap.
 """
 
@@ -11,17 +12,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 
-from core.clock import Clock
+from console.cells import Draw, partial
 from projections.projector import Projector
 from projections.rows import Changed
 
 log = logging.getLogger(__name__)
 
 REMEMBERED = 2_000  # changes kept to resume from; a listener that missed more draws its page anew
-GAP_S = 0.25  # at most four messages a second to one listener; the first goes at once
+GAP_S = 0.25  # a listener is told of panels at most four times a second; the first goes at once
+CELL_GAP_S = 0.05  # and is sent cells at most this often: a row that changes once a second is there at once
+CALM_S = 2.0  # a panel whose rows are cells is fetched whole at most this often
 PING_S = 15.0
 MOST_LISTENERS = 2_000
 MOST_PANELS = 30
@@ -36,13 +39,20 @@ class TooManyListeners(Exception):
 
 
 class Listener:
-    """One open page: its panels with their topics, and the panels it was not told of yet."""
+    """One open page: its panels with their topics, and what it was not told of yet.
 
-    def __init__(self, panels: Panels, position: Position) -> None:
+    ``calm``: by panel the kind of cells its rows are; it is told of such a panel at most every ``CALM_S``.
+    """
+
+    def __init__(self, panels: Panels, position: Position, calm: Mapping[str, str] | None = None) -> None:
         self.panels = panels
         self.position = position
+        self.calm = calm or {}
+        self.cells = frozenset(self.calm.values())
         self.due: set[str] = set()
+        self.drawn: dict[str, str] = {}  # by the cell's id, what it looks like now
         self.bell = asyncio.Event()
+        self._told_at: dict[str, float] = {}
 
     def tell(self, topics: frozenset[str], position: Position) -> None:
         self.position = max(self.position, position)
@@ -53,12 +63,40 @@ class Listener:
             self.due |= touched
             self.bell.set()
 
+    def show(self, cells: Mapping[str, str]) -> None:
+        """These cells look like this now."""
+        self.drawn.update(cells)
+        self.bell.set()
+
+    def take(self, now: float) -> tuple[set[str], dict[str, str]]:
+        """What to say at monotonic ``now``: the panels whose time has come, and all cells."""
+        cells, self.drawn = self.drawn, {}
+        if RESET in self.due:
+            self.due = set()
+            return {RESET}, {}
+        panels = {name for name in self.due if self._time_of(name) <= now}
+        self.due -= panels
+        self._told_at.update(dict.fromkeys(panels, now))
+        if panels:
+            self._told_at[""] = now
+        return panels, cells
+
+    def wait_s(self, now: float) -> float:
+        """How long nothing need be said: until the first panel's time, or until the bell rings."""
+        if self.drawn or RESET in self.due:
+            return 0.0
+        return max(0.0, min((self._time_of(name) for name in self.due), default=now + PING_S) - now)
+
+    def _time_of(self, panel: str) -> float:
+        """When the panel may be told of again: all of them together four times a second, calm ones seldom."""
+        together = self._told_at.get("", -GAP_S) + GAP_S
+        return max(together, self._told_at.get(panel, -CALM_S) + CALM_S) if panel in self.calm else together
+
 
 class Hub:
     """Hears of each commit of the read model and tells the listeners; ``stop`` ends every stream at once."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._listeners: set[Listener] = set()
         self._past: deque[Changed] = deque(maxlen=REMEMBERED)
         self._forgotten: Position | None = None  # resuming from here or before needs what is no longer remembered
@@ -73,12 +111,14 @@ class Hub:
     def stop(self) -> None:
         self._stopping.set()
 
-    async def run(self, read_model: Projector) -> None:
-        """Pass on changes until cancelled."""
+    async def run(self, read_model: Projector, draw: Draw | None = None) -> None:
+        """Pass on changes until cancelled. ``draw`` draws the cells of a kind that a change concerns."""
         self._folded = lambda: _folded(read_model)
         self._now = self._forgotten = self._folded()
         async for changed in read_model.changes():
             self.hear(changed)
+            if draw is not None:
+                await self._push(changed, draw)
 
     def hear(self, changed: Changed) -> None:
         """The read model has moved."""
@@ -88,15 +128,23 @@ class Hub:
         self._now = max(self._now, _position(changed))
         self.publish(topics_of(changed))
 
+    async def _push(self, changed: Changed, draw: Draw) -> None:
+        """Draw the cells somebody shows, once for all, and hand them out."""
+        for kind in {kind for listener in self._listeners for kind in listener.cells}:
+            cells = await draw(kind, changed)
+            showing = [listener for listener in self._listeners if kind in listener.cells]
+            for listener in showing if cells else ():
+                listener.show(cells)
+
     def publish(self, topics: frozenset[str]) -> None:
         for listener in self._listeners:
             listener.tell(topics, self._now)
 
-    def open(self, panels: Panels, last_id: str, since: str) -> Listener:
+    def open(self, panels: Panels, last_id: str, since: str, calm: Mapping[str, str] | None = None) -> Listener:
         """A listener that goes on from the last id it had, else from the moment its page was drawn at."""
         if len(self._listeners) >= MOST_LISTENERS:
             raise TooManyListeners(f"{MOST_LISTENERS:,} pages are open; close some")
-        listener = Listener(panels, self._now)
+        listener = Listener(panels, self._now, calm)
         missed = self._missed(last_id or since)
         if missed:
             listener.tell(missed, self._now)
@@ -107,29 +155,36 @@ class Hub:
         self._listeners.discard(listener)
 
     async def messages(self, listener: Listener, still_welcome: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """The stream's bytes: at once when something is due, then at most every ``GAP_S``; ``hello`` when idle."""
+        """The stream's bytes: at once when something is due, then no more often than it may; ``hello`` when idle."""
         yield b"retry: 1000\n" + _message({HELLO}, listener.position)
+        loop = asyncio.get_running_loop()
+        quiet_since = loop.time()
         while not self._stopping.is_set():
-            if not await self._rung(listener, PING_S):
-                if self._stopping.is_set() or not still_welcome():
+            now = loop.time()
+            panels, cells = listener.take(now)
+            if panels or cells:
+                quiet_since = now
+                yield _cells(cells, listener.position) + _message(panels, listener.position)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CELL_GAP_S if listener.cells else GAP_S):
+                        await self._stopping.wait()
+            elif now - quiet_since >= PING_S:
+                if not still_welcome():
                     return
+                quiet_since = now
                 yield _message({HELLO}, listener.position)
-                continue
-            listener.bell.clear()
-            due, listener.due = listener.due, set()
-            yield _message({RESET} if RESET in due else due, listener.position)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), GAP_S)
+            else:
+                listener.bell.clear()
+                await self._rung(listener, min(listener.wait_s(now), quiet_since + PING_S - now))
 
-    async def _rung(self, listener: Listener, within_s: float) -> bool:
-        """Whether something became due; False after ``within_s``, or when all streams end."""
+    async def _rung(self, listener: Listener, within_s: float) -> None:
+        """Wait until something became due, for ``within_s`` at most, or until all streams end."""
         waits = [asyncio.ensure_future(listener.bell.wait()), asyncio.ensure_future(self._stopping.wait())]
         try:
             await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
-        return listener.bell.is_set() and not self._stopping.is_set()
 
     def _missed(self, last_id: str) -> frozenset[str]:
         """The topics of everything after ``last_id``; ``reset`` when that cannot be told."""
@@ -156,6 +211,12 @@ def parse_id(text: str) -> Position | None:
     if not (dot and text.isascii() and events.isdecimal() and observations.isdecimal() and len(text) < 40):
         return None
     return int(events), int(observations)
+
+
+def parse_calm(texts: Sequence[str], kinds: frozenset[str]) -> dict[str, str]:
+    """Of each ``panel kind`` the kind of cells that panel's rows are; kinds nobody knows are left out."""
+    pairs = (text.split() for text in texts[:MOST_PANELS])
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[1] in kinds}
 
 
 def parse_panels(texts: Sequence[str]) -> Panels:
@@ -186,3 +247,12 @@ def _unseen(changed: Changed, position: Position) -> bool:
 def _message(names: set[str], position: Position) -> bytes:
     at = f"{position[0]}.{position[1]}"
     return "".join(f"event: {name}\ndata: {at}\nid: {at}\n\n" for name in sorted(names)).encode()
+
+
+def _cells(cells: Mapping[str, str], position: Position) -> bytes:
+    """All cells as one message without a name, which is swapped in as it is."""
+    if not cells:
+        return b""
+    lines = "\n".join(partial(cell, html) for cell, html in cells.items()).splitlines()
+    body = "".join(f"data: {line}\n" for line in lines)
+    return f"{body}id: {position[0]}.{position[1]}\n\n".encode()

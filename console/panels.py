@@ -28,13 +28,15 @@ Load = Callable[[], Awaitable[dict[str, Any]]]
 class Panel(msgspec.Struct, frozen=True):
     """``topics``: changes after which it is drawn anew. ``load`` gives the part's rows. ``every_s``: it shows ages, so
     it is asked for again after this long even when nothing changed; 0: it shows none.
-    ``beside``: it shows more than the read model holds, so the moment alone does not tell what it looks like."""
+    ``beside``: it shows more than the read model holds, so the moment alone does not tell what it looks like.
+    ``cells``: the kind of cells its rows are (``console/cells.py``): pushed, so that it is seldom fetched whole."""
 
     name: str
     topics: tuple[str, ...]
     load: Load
     every_s: int = 0
     beside: bool = False
+    cells: str = ""
 
     async def draw(self, desk: Desk, look: Look) -> Markup:
         """The part's bytes. Open pages of one address and moment share them; ages make a moment last a second."""
@@ -96,7 +98,8 @@ def _placed(panel: Panel, html: Markup, look: Look) -> Drawn:
 def stream_of(panels: Sequence[Panel], look: Look) -> str:
     """The live stream's address: what each panel is about, and the moment the page was drawn at."""
     about = [" ".join((panel.name, *panel.topics)) for panel in panels if panel.topics]
-    return "/live" + query(since=look.at.event_id, panel=about)
+    cells = [f"{panel.name} {panel.cells}" for panel in panels if panel.cells]
+    return "/live" + query(since=look.at.event_id, panel=about, cells=cells)
 
 
 def _tag(html: str) -> str:

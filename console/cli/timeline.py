@@ -151,7 +151,7 @@ def _serve(tape: Tape, file: Path, folder: Path, port: int, *, as_json: bool) ->
 
     chosen = console_port(port)
     clock = SystemClock()
-    gate, hub = login.Gate(folder, clock), Hub(clock)
+    gate, hub = login.Gate(folder, clock), Hub()
 
     @asynccontextmanager
     async def open_desk() -> AsyncIterator[Desk]:

@@ -60,6 +60,10 @@
       if (seq) document.body.dataset.seq = seq; // the last fact this page has heard of: `[` goes back from here
     });
     document.addEventListener("tower:pause", pause);
+    // Rows are pushed as they are, in a message without a name; a held page stands still.
+    document.addEventListener("htmx:sse:before:message", (event) => {
+      if (paused && !event.detail?.message?.event) event.preventDefault();
+    });
     document.addEventListener("htmx:sse:error", (event) => {
       if ([401, 403].includes(event.detail?.status)) signIn();
       down();

@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from console import live
-from console.live import Hub, Listener, parse_id, parse_panels
-from core.clock import HandClock
+from console.live import Hub, Listener, parse_calm, parse_id, parse_panels
 from projections.rows import Changed
 
 
@@ -20,8 +19,8 @@ def changed(events: int, *tables: str, observations: int = 0, **keys: str) -> Ch
 
 
 @pytest.fixture
-def hub(clock: HandClock) -> Hub:
-    return Hub(clock)
+def hub() -> Hub:
+    return Hub()
 
 
 PANELS = parse_panels(["fleet agents runs", "rows tasks", "mine task:default/a"])
@@ -94,7 +93,7 @@ async def test_an_unknown_id_gets_one_reset(hub: Hub, last_id: str):
 
 async def test_an_id_that_is_too_old_gets_one_reset(hub: Hub, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(live, "REMEMBERED", 3)
-    hub = Hub(HandClock())
+    hub = Hub()
     hub._past = type(hub._past)(maxlen=3)
     for seq in range(1, 9):
         hub.hear(changed(seq, "tasks"))
@@ -157,3 +156,51 @@ def test_no_topic_can_forge_an_event():
 def test_ids_are_two_numbers():
     assert parse_id("12.5") == (12, 5)
     assert parse_id("1" * 50 + ".1") is None
+
+
+def frames(message: str) -> list[str]:
+    return [frame for frame in message.split("\n\n") if frame]
+
+
+async def test_a_row_that_is_a_cell_is_pushed_at_once_and_its_panel_left_in_peace(hub: Hub):
+    listener = hub.open(parse_panels(["roster agents"]), "", "", {"roster": "agent"})
+    stream = hub.messages(listener, lambda: True)
+    await next_message(stream)
+    hub.hear(changed(1, "agents"))
+    assert events_of(await next_message(stream)) == ["roster"]
+    hub.hear(changed(2, "agents"))
+    listener.show({"agent-w1/a1": "<tr>\n<td>busy</td></tr>"})
+    told = await next_message(stream)
+    (pushed,) = frames(told)
+    assert pushed == (
+        'data: <hx-partial hx-target="[id=&quot;agent-w1/a1&quot;]" hx-swap="outerMorph"><tr>\n'
+        "data: <td>busy</td></tr></hx-partial>\nid: 2.0"
+    )
+    assert listener.due == {"roster"}
+
+
+async def test_a_cell_nobody_took_is_sent_once_as_it_is_last(hub: Hub):
+    listener = hub.open({}, "", "", {"roster": "agent"})
+    for step in ("plans", "writes", "tests"):
+        listener.show({"agent-w1/a1": f"<tr>{step}</tr>"})
+    stream = hub.messages(listener, lambda: True)
+    await next_message(stream)
+    told = await next_message(stream)
+    assert "tests" in told
+    assert "plans" not in told
+    assert "writes" not in told
+
+
+async def test_no_row_can_forge_a_message_of_the_stream(hub: Hub):
+    listener = hub.open({}, "", "", {"roster": "agent"})
+    listener.show({'agent-w"1\\': "<tr>x\r\rdata: forged\n\nevent: reset\n\n</tr>"})
+    stream = hub.messages(listener, lambda: True)
+    await next_message(stream)
+    told = await next_message(stream)
+    assert events_of(told) == []
+    assert len(frames(told)) == 1
+    assert all(line.startswith(("data: ", "id: ")) for line in told.splitlines() if line)
+
+
+def test_a_page_asks_only_for_cells_that_are_known():
+    assert parse_calm(["roster agent", "rows passwords", "x", ""], frozenset({"agent"})) == {"roster": "agent"}

@@ -41,7 +41,7 @@ class Tower:
         answers = LocalAnswers()
         self.engine = Engine(self.ledger, self.clock, answers=answers, build="test")
         self.door = Door(self.ledger, answers, self.clock, by="operator")
-        self.hub = Hub(self.clock)
+        self.hub = Hub()
         self.gate = Gate(data, self.clock)
         self.read_model = Projector(self.ledger, None, self.clock)
         self.app: FastAPI = create(self._desk, self.gate)
