@@ -14,6 +14,7 @@ from projections.record import commands, timeline
 from projections.inside import causes, deeds, diffs, file_changes, spending, waits
 from projections.runs import observations, run, runs, tool_calls
 from projections.tasks import task, task_rows, tasks
+from projections.templates import template, templates
 
 __all__ = [
     "BadMoment", "agent", "agents", "attention", "bulk", "burn", "causes", "commands", "costs", "counts", "deeds", "diffs",

@@ -217,6 +217,22 @@ from facts
 -- on lane.resumed
 select seq, at_us, tag, actor, command_seq, lane, 'lane ' || lane || ' resumed' as says from facts
 
+-- on template.defined
+select seq, at_us, tag, actor, command_seq,
+    'template ' || template_id || ' defined, version ' || version || ': ' || spec_title as says
+from facts
+
+-- on template.retired
+select seq, at_us, tag, actor, command_seq,
+    'template ' || template_id || ' retired' || case reason when '' then '' else ': ' || reason end as says
+from facts
+
+-- on template.used
+select seq, at_us, tag, actor, command_seq, session_id,
+    'template ' || template_id || ', version ' || version || ', made ' || len(tasks)
+    || case len(tasks) when 1 then ' task' else ' tasks' end || ' called ' || prefix || '-…' as says
+from facts
+
 -- on command.refused
 select seq, at_us, tag, actor, command_seq, outcome = 'refused' as failed,
     case when kind in ('task', 'run') then split_part(target, '/', 1) when kind = 'session' then target end as session_id,
