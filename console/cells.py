@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from html import escape
+from typing import Any
 
 import msgspec
 
@@ -21,10 +22,10 @@ class Cells(msgspec.Struct, frozen=True):
 
     kind: str
     table: str
-    draw: Callable[[object, Collection[str]], Awaitable[Mapping[str, str]]]
+    draw: Callable[[Any, Collection[str]], Awaitable[Mapping[str, str]]]
 
 
-def drawing(kinds: Mapping[str, Cells], desk: object) -> Draw:
+def drawing(kinds: Mapping[str, Cells], desk: Any) -> Draw:
     """What the hub draws with: nothing for a change of very many rows, which a page fetches whole."""
 
     async def draw(kind: str, changed: Changed) -> Mapping[str, str]:

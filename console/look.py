@@ -135,13 +135,13 @@ def filters(kind: type[T], look: Look, **fixed: Any) -> T:
     return made
 
 
-_MANY = {"states", "lanes", "sessions", "kinds", "labels", "types", "outcomes"}
+_MANY = {"states", "lanes", "sessions", "kinds", "labels", "priorities", "types", "outcomes"}
 
 
 def parameter(field: str) -> str:
     """``?state=failed,lost`` reads better than ``?states=``; and ``?task=`` than ``?task_id=``."""
     if field in _MANY:
-        return {"outcomes": "outcome"}.get(field, field[:-1])
+        return {"outcomes": "outcome", "priorities": "priority"}.get(field, field[:-1])
     return field.removesuffix("_id")
 
 
@@ -151,6 +151,12 @@ def latest(desk: Desk, now: int) -> At:
     return At(
         events_seq=folded.events.seq, observations_seq=folded.observations.seq, commands_seq=folded.commands.seq, at=now
     )
+
+
+def now_of(desk: Desk, path: str) -> Look:
+    """The page at ``path`` as it is looked at now, by nobody in particular."""
+    now = desk.clock.now_us()
+    return Look(at=latest(desk, now), now=now, path=path)
 
 
 async def _moment(desk: Desk, text: str, now: int) -> At:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from projections.because import agent_state
 from projections.record import timeline
 from projections.rows import Agent, AgentPage, At, Run, RunFilter, TimelineFilter, Worker
 from projections.runs import runs, runs_under_way
-from projections.store import Reader
+from projections.store import Reader, these
 
 
-def agents(db: Reader, at: At, *, gone: bool = False) -> list[Agent]:
-    """Agents by worker and name; with ``gone`` also those that are no longer there."""
+def agents(db: Reader, at: At, *, gone: bool = False, ids: Collection[str] = ()) -> list[Agent]:
+    """Agents by worker and name, or those of ``ids``; with ``gone`` also those that are no longer there."""
+    if ids:
+        return _agents(db, at, these("a.agent_id", ids), these("agent_id", ids), ids=list(ids))
     return _agents(db, at, "" if gone else "and a.present")
 
 
 def agent(db: Reader, at: At, agent_id: str) -> AgentPage | None:
     """An agent with its latest runs and facts, or None where there was none of that id yet."""
-    found = _agents(db, at, "and a.agent_id = $agent_id", agent_id)
+    found = _agents(db, at, "and a.agent_id = $agent_id", "and agent_id = $agent_id", agent_id=agent_id)
     if not found:
         return None
     return AgentPage(
@@ -32,12 +35,10 @@ def workers(db: Reader, at: At) -> list[Worker]:
     return [Worker(**row) for row in db.ask("workers.page", seq=at.events_seq)]
 
 
-def _agents(db: Reader, at: At, where: str, agent_id: str = "") -> list[Agent]:
-    found = db.ask("agents.page", {"where": where}, seq=at.events_seq, agent_id=agent_id)
-    only = "and agent_id = $agent_id" if agent_id else ""
-    totals = {
-        row["agent_id"]: row for row in db.ask("agents.totals", {"where": only}, seq=at.events_seq, agent_id=agent_id)
-    }
+def _agents(db: Reader, at: At, where: str, of: str = "", **values: Any) -> list[Agent]:
+    """``where`` chooses agents, ``of`` their runs."""
+    found = db.ask("agents.page", {"where": where}, seq=at.events_seq, **values)
+    totals = {row["agent_id"]: row for row in db.ask("agents.totals", {"where": of}, seq=at.events_seq, **values)}
     under_way = runs_under_way(db, at) if any(row["run_id"] for row in found) else {}
     return [_agent(row, totals.get(row["agent_id"], {}), under_way.get(row["run_id"])) for row in found]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from console.cells import Cells
 from console.desk import Desk
-from console.look import BadQuestion, Look, looking
+from console.look import BadQuestion, Look, looking, now_of
 from console.panels import Panel, show
+from console.render import part
 from projections import queries
 from projections.rows import Agent
 
@@ -25,7 +28,7 @@ async def agents(request: Request) -> Response:
     desk, look = await looking(request)
     if look.get("by") not in ("", *GROUPS):
         raise BadQuestion(f"Agents cannot be grouped by {look.get('by')[:40]!r}; there are {', '.join(GROUPS)}.")
-    panel = Panel("roster", ("agents", "runs", "workers"), lambda: _roster(desk, look), every_s=15)
+    panel = Panel("roster", ("agents", "runs", "workers"), lambda: _roster(desk, look), every_s=15, cells="agent")
     return await show(request, desk, look, "agents", "Agents", [panel])
 
 
@@ -41,6 +44,16 @@ async def agent(request: Request, worker: str, name: str) -> Response:
         Panel("agent", about, lambda: _agent(desk, look, agent_id), every_s=15),
     ]
     return await show(request, desk, look, "agent", name, panels, agent_id=agent_id)
+
+
+async def _rows(desk: Desk, ids: Collection[str]) -> dict[str, str]:
+    """The roster's rows of some agents, as they are now, for every page that shows them."""
+    look = now_of(desk, "/agents")
+    found = await desk.read_model.query(queries.agents, look.at, ids=ids)
+    return {agent.agent_id: part("agent_row", look=look, agent=agent) for agent in found}
+
+
+cells = (Cells("agent", "agents", _rows),)
 
 
 async def _roster(desk: Desk, look: Look) -> dict[str, Any]:
