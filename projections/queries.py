@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from projections.agents import agent, agents, workers
 from projections.attention import attention
+from projections.bulk import bulk
 from projections.fleet import counts, hour, lanes, plans, queue, sessions, usage
 from projections.moments import BadMoment, latest, moment
 from projections.record import commands, timeline
 from projections.inside import causes, deeds, diffs, file_changes, spending, waits
 from projections.runs import observations, run, runs, tool_calls
-from projections.tasks import task, task_rows, tasks
+from projections.tasks import picks, task, task_rows, tasks, words_of
 from projections.templates import template, templates
 
 __all__ = [

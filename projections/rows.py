@@ -13,7 +13,9 @@ from core.domain.schedule import Condition
 from core.domain.spec import OPEN, TaskSpec
 from core.domain.words import Usage
 
-TaskOrder = Literal["need", "queue", "recent", "cost", "id"]
+TaskOrder = Literal[
+    "need", "queue", "recent", "cost", "id", "title", "lane", "priority", "agent", "attempt", "tokens", "age"
+]
 Proof = Literal["", "claimed", "verified", "imported", "parts"]
 
 # Grouped by what they ask of a person: broken first, then at work, then to come, then at rest.
@@ -48,7 +50,10 @@ class At(Row, frozen=True):
 class TaskFilter(Row, frozen=True):
     """Which tasks, in what order. Empty means all. ``after``: the cursor of the page before; ``limit`` 0: all.
 
-    ``text`` is looked for in id and title, whatever its case. ``containers``: only them (True), none (False), both.
+    Every word of ``text`` ("several words" count as one) is looked for in id and title, whatever its case. ``agent``:
+    its id, or its name on any worker. ``cost_least``, ``cost_most``: of all its runs, millionths of a dollar; what has
+    no price fits neither. ``since``: in its state since then or later, microseconds. ``containers``: only them (True),
+    none (False), both. ``reverse``: the order backwards.
     """
 
     states: tuple[str, ...] = ()
@@ -56,10 +61,15 @@ class TaskFilter(Row, frozen=True):
     sessions: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    priorities: tuple[int, ...] = ()
     agent: str = ""
     text: str = ""
+    cost_least: int | None = None
+    cost_most: int | None = None
+    since: int = 0
     containers: bool | None = None
     order: TaskOrder = "need"
+    reverse: bool = False
     limit: int = 100
     after: str = ""
 
@@ -111,6 +121,20 @@ class TaskRow(Row, frozen=True):
     def shown(self) -> str:
         """The state as it is drawn: a done task that recorded no check is only claimed."""
         return "claimed" if self.state == "done" and self.proof == "claimed" else self.state
+
+
+class Pick(Row, frozen=True):
+    """A task that an order for many would touch."""
+
+    task_id: str
+    title: str
+    state: str
+    priority: int
+    lane: str
+
+    @property
+    def name(self) -> str:
+        return self.task_id.partition("/")[2]
 
 
 class Tasks(Row, frozen=True):

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,6 +17,7 @@ from projections.rows import (
     STATE_ORDER,
     At,
     Link,
+    Pick,
     RunFilter,
     Task,
     TaskFilter,
@@ -40,10 +42,26 @@ _KEYS: dict[TaskOrder, str] = {
     "queue": "t.priority as k1, t.born as k2, 0 as k3",
     "recent": "-t.since as k1, -t.born as k2, 0 as k3",
     "cost": "-coalesce(u.cost_uusd, -1) as k1, t.priority as k2, t.born as k3",
+    "tokens": "-coalesce(u.tokens, 0) as k1, t.priority as k2, t.born as k3",
     "id": "0 as k1, 0 as k2, 0 as k3",
+    "title": "lower(t.title) as k1, 0 as k2, 0 as k3",
+    "lane": "t.lane as k1, t.priority as k2, t.born as k3",
+    "priority": f"t.priority as k1, {_RANK} as k2, t.born as k3",
+    "agent": "(t.agent_id = '')::int as k1, t.agent_id as k2, t.born as k3",
+    "attempt": "-t.attempt as k1, t.priority as k2, t.born as k3",
+    "age": "t.since as k1, t.born as k2, 0 as k3",
 }
-_COST = """left join (select task_id, sum(cost_uusd)::bigint as cost_uusd from runs
-    where from_seq <= $seq and to_seq > $seq group by task_id) u using (task_id)"""
+_BY_WORD = {"title": (0,), "lane": (0,), "agent": (1,)}  # the keys that are words; the others are numbers
+_USED = """left join (select task_id, sum(cost_uusd)::bigint as cost_uusd,
+        sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens
+    from runs where from_seq <= $seq and to_seq > $seq group by task_id) u using (task_id)"""
+_COSTING = """(select task_id from runs where from_seq <= $seq and to_seq > $seq group by task_id
+    having sum(cost_uusd) >= $cost_least and sum(cost_uusd) <= $cost_most)"""
+_FORWARD, _BACK = "k1, k2, k3, task_id", "k1 desc, k2 desc, k3 desc, task_id desc"
+_SOME = {"keys": _KEYS["need"], "cost": "", "after": "", "order": _FORWARD, "limit": ""}
+_WORDS = re.compile(r'"([^"]*)"|(\S+)')
+_MOST_COST = 1 << 62
+_Key = int | float | str
 
 
 def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
@@ -55,8 +73,9 @@ def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
     clauses = {
         "keys": _KEYS[wanted.order],
         "where": _where(wanted),
-        "cost": _COST if wanted.order == "cost" else "",
-        "after": "and (k1, k2, k3, task_id) > ($k1, $k2, $k3, $last)" if wanted.after else "",
+        "cost": _USED if wanted.order in ("cost", "tokens") else "",
+        "after": f"and ({_FORWARD}) {'<' if wanted.reverse else '>'} ($k1, $k2, $k3, $last)" if wanted.after else "",
+        "order": _BACK if wanted.reverse else _FORWARD,
         "limit": f"limit {int(wanted.limit) + 1}" if wanted.limit else "",
     }
     found = _find(db, wanted, clauses, values)
@@ -70,15 +89,30 @@ def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
     )
 
 
+def picks(db: Reader, at: At, wanted: TaskFilter, task_ids: Sequence[str] = ()) -> list[Pick]:
+    """All that fit the filter, or just these tasks, by id: enough of each to say what an order would do to it."""
+    ids = {"where": these("t.task_id", task_ids)} if task_ids else {"where": _where(wanted)}
+    limit = f"limit {int(wanted.limit)}" if wanted.limit else ""
+    values = _values(at, wanted) | {"ids": list(task_ids)}
+    return [Pick(**row) for row in db.ask("tasks.picks", ids | {"limit": limit}, **values)]
+
+
+def words_of(db: Reader, at: At, column: Literal["label", "kind"], *, limit: int = 50) -> list[str]:
+    """The labels or kinds there are, the most used first."""
+    word = "unnest(labels)" if column == "label" else "kind"
+    found = db.ask("tasks.words", {"word": word}, seq=at.events_seq, limit=limit)
+    return [row["word"] for row in found if row["word"]]
+
+
 def task_rows(db: Reader, at: At, task_ids: Sequence[str]) -> list[TaskRow]:
     """The rows of just these tasks, for a live update; ids that do not exist then are left out."""
-    clauses = {"keys": _KEYS["need"], "where": these("t.task_id", task_ids), "cost": "", "after": "", "limit": ""}
+    clauses = _SOME | {"where": these("t.task_id", task_ids)}
     return _rows(db, at, db.ask("tasks.page", clauses, seq=at.events_seq, ids=list(task_ids)))
 
 
 def task(db: Reader, at: At, task_id: str) -> Task | None:
     """All there is about one task, or None where there is no such task at that moment."""
-    clauses = {"keys": _KEYS["need"], "where": these("t.task_id", [task_id]), "cost": "", "after": "", "limit": ""}
+    clauses = _SOME | {"where": these("t.task_id", [task_id])}
     found = db.ask("tasks.page", clauses, seq=at.events_seq, ids=[task_id])
     if not found:
         return None
@@ -108,19 +142,27 @@ def task(db: Reader, at: At, task_id: str) -> Task | None:
 
 def _find(db: Reader, wanted: TaskFilter, clauses: dict[str, str], values: dict[str, Any]) -> list[dict[str, Any]]:
     """One row more than the page takes. Tasks at rest come last: where the others fill it, those are not sorted."""
-    cursor = _cursor(wanted.after)
-    if wanted.order == "need" and wanted.limit and not wanted.states and cursor["k1"] < STATE_ORDER.index("done"):
+    cursor = _cursor(wanted)
+    if wanted.order == "need" and not wanted.reverse and wanted.limit and not wanted.states and _open(cursor["k1"]):
         found = db.ask("tasks.page", clauses | {"where": f"{clauses['where']} {_NOT_AT_REST}"}, **values, **cursor)
         if len(found) > wanted.limit:
             return found
     return db.ask("tasks.page", clauses, **values, **cursor)
 
 
+def _open(rank: Any) -> bool:
+    """Whether a page that goes on from here may still hold tasks that are not at rest."""
+    return bool(rank < STATE_ORDER.index("done"))
+
+
 def _values(at: At, wanted: TaskFilter) -> dict[str, Any]:
     return {
         "seq": at.events_seq, "states": list(wanted.states), "lanes": list(wanted.lanes),
         "sessions": list(wanted.sessions), "kinds": list(wanted.kinds), "labels": list(wanted.labels),
-        "agent": wanted.agent, "text": wanted.text.lower(),
+        "priorities": list(wanted.priorities), "agent": wanted.agent, "since": wanted.since,
+        "cost_least": wanted.cost_least or 0,
+        "cost_most": _MOST_COST if wanted.cost_most is None else wanted.cost_most,
+        **{f"word{n}": word for n, word in enumerate(_words(wanted.text))},
     }  # fmt: skip
 
 
@@ -131,12 +173,20 @@ def _where(wanted: TaskFilter, *, states: bool = True) -> str:
         "and list_contains($sessions, t.session_id)": wanted.sessions,
         "and list_contains($kinds, t.kind)": wanted.kinds,
         "and list_has_any($labels, t.labels)": wanted.labels,
-        "and t.agent_id = $agent": wanted.agent,
-        "and contains(lower(t.task_id || ' ' || t.title), $text)": wanted.text,
+        "and list_contains($priorities, t.priority)": wanted.priorities,
+        "and (t.agent_id = $agent or ends_with(t.agent_id, '/' || $agent))": wanted.agent,
+        "and t.since >= $since": wanted.since,
+        f"and t.task_id in {_COSTING}": wanted.cost_least is not None or wanted.cost_most is not None,
         f"and (t.proof = 'parts' or t.task_id in {_CONTAINERS})": wanted.containers is True,
         f"and t.proof <> 'parts' and t.task_id not in {_CONTAINERS}": wanted.containers is False,
     }
-    return " ".join(clause for clause, asked in clauses.items() if asked)
+    asked = [clause for clause, wants in clauses.items() if wants]
+    holds = "and contains(lower(t.task_id || ' ' || t.title), $word{})"
+    return " ".join([*asked, *(holds.format(n) for n, _ in enumerate(_words(wanted.text)))])
+
+
+def _words(text: str) -> list[str]:
+    return [phrase or word for phrase, word in _WORDS.findall(text.lower()) if phrase or word]
 
 
 def _encode(row: dict[str, Any]) -> str:
@@ -145,14 +195,24 @@ def _encode(row: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def _cursor(after: str) -> dict[str, Any]:
-    """What ``_encode`` made; a word it did not make begins at the first page."""
+def _cursor(wanted: TaskFilter) -> dict[str, Any]:
+    """What ``_encode`` made; a word it did not make, or made of another order, begins at the first page."""
     try:
-        data = base64.urlsafe_b64decode(after + "=" * (-len(after) % 4))
-        k1, k2, k3, last = msgspec.json.decode(data, type=tuple[int, int, int, str])
+        data = base64.urlsafe_b64decode(wanted.after + "=" * (-len(wanted.after) % 4))
+        *keys, last = msgspec.json.decode(data, type=tuple[_Key, _Key, _Key, str])
     except (ValueError, msgspec.DecodeError):
-        return {"k1": -(2**60), "k2": 0, "k3": 0, "last": ""}
-    return {"k1": k1, "k2": k2, "k3": k3, "last": last}
+        return _beginning(wanted)
+    by_word = _BY_WORD.get(wanted.order, ())
+    if any(isinstance(key, str) != (n in by_word) for n, key in enumerate(keys)):
+        return _beginning(wanted)
+    return {"k1": keys[0], "k2": keys[1], "k3": keys[2], "last": last}
+
+
+def _beginning(wanted: TaskFilter) -> dict[str, Any]:
+    """A place before every task, or after every one where the order is backwards."""
+    number, word = (2**60, "\U0010ffff") if wanted.reverse else (-(2**60), "")
+    by_word = _BY_WORD.get(wanted.order, ())
+    return {f"k{n + 1}": word if n in by_word else number for n in range(3)} | {"last": word}
 
 
 def _rows(db: Reader, at: At, found: list[dict[str, Any]], *, every: bool = False) -> list[TaskRow]:

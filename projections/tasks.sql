@@ -161,8 +161,17 @@ from (
 ) t
 /*cost*/
 where true /*after*/
-order by k1, k2, k3, task_id
+order by /*order*/
 /*limit*/
+
+-- query picks
+select task_id, title, state, priority, lane from tasks t
+where from_seq <= $seq and to_seq > $seq /*where*/
+order by task_id /*limit*/
+
+-- query words
+select word, count(*) as n from (select /*word*/ as word from tasks where from_seq <= $seq and to_seq > $seq)
+group by word order by n desc, word limit $limit
 
 -- query by_state
 select state, count(*) as n from tasks t where from_seq <= $seq and to_seq > $seq /*where*/ group by state
