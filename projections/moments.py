@@ -32,10 +32,15 @@ def moment(db: Reader, text: str, now_us: int) -> At:
         return latest(db, now_us)
     if asked.isascii() and asked.isdigit():
         return _at_seq(db, asked)
+    return _at_time(db, instant(asked, now_us))
+
+
+def instant(asked: str, now_us: int) -> int:
+    """The time, in microseconds, that ``2026-11-20T14:05:00`` (UTC if it has no zone) or ``-5m`` names."""
     before = _BEFORE.fullmatch(asked)
     if before:
-        return _at_time(db, now_us - int(before[1]) * _UNITS_S[before[2]] * 1_000_000)
-    return _at_time(db, _iso(asked))
+        return now_us - int(before[1]) * _UNITS_S[before[2]] * 1_000_000
+    return _iso(asked)
 
 
 def _at_seq(db: Reader, digits: str) -> At:

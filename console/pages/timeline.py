@@ -1,0 +1,254 @@
+"""Timeline: who did what when. Swimlanes by agent, task, lane or session over any stretch of time, and as a table."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from console import swim
+from console.desk import Desk
+from console.look import BadQuestion, Look, looking
+from console.panels import Panel, show
+from console.render import agent_path, run_path, task_path
+from console.strip import strip
+from console.swim import Range
+from projections import activity, queries, spans
+from projections.moments import instant
+from projections.rows import Agent, Row
+from projections.spans import BYS, By, Columns, Part, Span, SpanFilter, Track
+
+routes = APIRouter()
+
+TRACKS = 100  # on one page
+TABLE = 100  # rows of the table
+MOST_SPANS = 120_000  # that a drawing program gets at once; of more it draws what the server drew
+OVERVIEW = 150  # buckets of the strip above
+LEAST_US, MOST_US = 1_000, 10 * 366 * 86_400_000_000
+WIDTHS = (("15 min", "-15m"), ("1 h", "-1h"), ("6 h", "-6h"), ("Day", "-1d"), ("All", "start"))
+STATES = ("running", "done", "failed", "lost", "interrupted", "cancelled")
+# What the address may say of the drawing; links to the table and to exports repeat it.
+KEPT = ("by", "from", "to", "state", "lane", "agent", "session", "task", "text", "at")
+
+
+class Data(Row, frozen=True):
+    """What the drawing program gets: spans as columns (``projections.spans.Columns``), on the tracks of ``keys``.
+
+    ``since`` and ``until``: what the columns cover, wider than what was asked for. ``over``: too many to send."""
+
+    seq: int
+    time: int
+    since: int
+    until: int
+    keys: list[str]
+    spans: int
+    over: bool
+    columns: Columns
+    parts: list[Part]
+
+
+@routes.get("/timeline", include_in_schema=False)
+async def timeline(request: Request) -> Response:
+    desk, look = await looking(request)
+    by, span = by_of(look), await range_of(desk, look)
+    topics = ("runs", "tasks", "agents")
+    if look.get("view") == "table":
+        panel = Panel("spans", topics, lambda: _table(desk, look, span), every_s=15)
+    else:
+        panel = Panel("swim", topics, lambda: _swim(desk, look, by, span), every_s=5 if span.follows else 0)
+    rows = {
+        "by": by, "bys": BYS, "span": span, "widths": WIDTHS, "states": STATES, "kept": kept(look),
+        "sessions": await desk.read_model.query(queries.sessions, look.at),
+        "lanes": await desk.read_model.query(queries.lanes, look.at),
+        "since": swim.stamp(span.since), "until": swim.stamp(span.until), "stamp": swim.stamp,
+    }  # fmt: skip
+    return await show(request, desk, look, "timeline", "Timeline", [panel], **rows)
+
+
+@routes.get("/timeline/data", include_in_schema=False)
+async def data(request: Request) -> Response:
+    """The spans of the range and as much again on either side, as JSON columns."""
+    desk, look = await looking(request)
+    by, span = by_of(look), await range_of(desk, look)
+    wanted = filter_of(look, span)
+    tracks, _ = await _tracks(desk, look, by, wanted)
+    skip = _skip(look, len(tracks))
+    keys = [track.key for track in tracks[skip : skip + TRACKS]]
+    wide = msgspec.structs.replace(wanted, since=span.since - span.width, until=span.until + span.width)
+    totals = await desk.read_model.query(spans.totals, look.at, wide)
+    over = totals.spans > MOST_SPANS
+    found = Data(
+        seq=look.at.events_seq, time=look.time, since=wide.since, until=wide.until, keys=keys, spans=totals.spans,
+        over=over, columns=Columns() if over or not keys else await desk.read_model.query(
+            spans.columns, look.at, wide, by, keys),
+        parts=[] if over else await desk.read_model.query(spans.parts, look.at, wide, by),
+    )  # fmt: skip
+    body, headers = msgspec.json.encode(found), {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}
+    if "gzip" in request.headers.get("accept-encoding", "") and len(body) > 2_000:
+        body, headers = gzip.compress(body, 1), headers | {"Content-Encoding": "gzip"}
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@routes.get("/timeline/run/{born}", include_in_schema=False)
+async def run_of(request: Request, born: int) -> Response:
+    """On to the page of the run that a fact gave out: a drawing knows its spans by that number."""
+    desk, look = await looking(request)
+    run_id = await desk.read_model.query(spans.run_born, look.at, born)
+    if not run_id:
+        raise look.absent(f"run given out by fact {born}")
+    return RedirectResponse(look.to(run_path(run_id)), 303)
+
+
+@routes.get("/timeline/span/{born}", include_in_schema=False)
+async def span_of(request: Request, born: int) -> Response:
+    """One span in words, as JSON: what a pointer that rests on a bar is told."""
+    desk, look = await looking(request)
+    everything = SpanFilter(since=0, until=look.time + MOST_US)
+    found = await desk.read_model.query(spans.spans_after, look.at, everything, born - 1, 1)
+    if not found or found[0].born != born:
+        raise look.absent(f"run given out by fact {born}")
+    return Response(msgspec.json.encode(found[0]), media_type="application/json")
+
+
+def by_of(look: Look) -> By:
+    asked = look.get("by") or "agent"
+    if asked not in BYS:
+        raise BadQuestion(f"?by={asked[:40]!r} is no way to lay out a timeline: agent, task, lane or session.")
+    return asked
+
+
+async def range_of(desk: Desk, look: Look) -> Range:
+    """``?from=`` and ``?to=``: times, ``-1h`` before the moment, ``start``. Else the last hour, which goes on."""
+    asked, end = look.get("from") or "-1h", look.get("to")
+    follows = end in ("", "now")
+    until = look.time if follows else _instant("to", end, look.time)
+    if asked == "start":
+        first, _, _ = await desk.read_model.query(activity.extent)
+        since = min(first or until, until - LEAST_US)
+    else:
+        since = _instant("from", asked, look.time)
+    if until - since < LEAST_US:
+        raise BadQuestion(f"?from={asked[:40]} is not before ?to={end[:40] or 'now'}: a timeline goes forward.")
+    if until - since > MOST_US:
+        raise BadQuestion(f"?from={asked[:40]} lies more than ten years before the end: take ?from=start.")
+    return Range(since, until + (until - since) // 40, follows=True) if follows else Range(since, until)
+
+
+def filter_of(look: Look, span: Range) -> SpanFilter:
+    """Which spans the address asks for. ``BadQuestion`` names a state that is none."""
+    states = look.all("state")
+    for state in states:
+        if state not in STATES:
+            raise BadQuestion(f"?state={state[:40]!r} is no state of a run: {', '.join(STATES)}.")
+    return SpanFilter(
+        since=span.since, until=span.until, states=states, lanes=look.all("lane"), sessions=look.all("session"),
+        agents=look.all("agent"), tasks=look.all("task"), text=look.get("text").strip()[:200],
+    )  # fmt: skip
+
+
+def kept(look: Look) -> dict[str, Any]:
+    """The parameters that say what is shown."""
+    return {name: list(dict.fromkeys(value for key, value in look.asked if key == name)) for name in KEPT}
+
+
+async def _table(desk: Desk, look: Look, span: Range) -> dict[str, Any]:
+    wanted = filter_of(look, span)
+    before = look.get("before")
+    if before and not before.isdecimal():
+        raise BadQuestion(f"?before={before[:40]!r} is no place in this table: it is a fact's number.")
+    cursor = int(before[:18] or 0)
+    found = await desk.read_model.query(spans.spans, look.at, wanted, limit=TABLE, before=cursor)
+    return {"found": found, "totals": await desk.read_model.query(spans.totals, look.at, wanted), "wanted": wanted}
+
+
+async def _swim(desk: Desk, look: Look, by: By, span: Range) -> dict[str, Any]:
+    wanted = filter_of(look, span)
+    tracks, agents = await _tracks(desk, look, by, wanted)
+    every = len(tracks)
+    skip = _skip(look, every)
+    shown = tracks[skip : skip + TRACKS]
+    rows, height = swim.rows(shown, [_label(track) for track in shown])
+    totals = await desk.read_model.query(spans.totals, look.at, wanted)
+    places = {row.track.key: row for row in rows if row.track}
+    bars: list[swim.Bar] = []
+    paths: list[swim.Path] = []
+    if totals.spans <= swim.FEW:
+        found = await desk.read_model.query(spans.spans_after, look.at, wanted, 0, swim.FEW)
+        bars = swim.bars(span, found, places, {each.run_id: key_of(by, each) for each in found})
+    elif shown:
+        keys = [track.key for track in shown]
+        pieces = await desk.read_model.query(spans.pieces, look.at, wanted, by, keys, columns=swim.COLUMNS)
+        paths = swim.paths(pieces, {row.place: row for row in rows})
+    return {
+        "by": by, "span": span, "rows": rows, "height": height, "bars": bars, "paths": paths, "totals": totals,
+        "ticks": swim.ticks(span), "agents": agents, "strip": await strip(desk, OVERVIEW), "every": every,
+        "skip": skip, "most": TRACKS, "columns": swim.COLUMNS, "stamp": swim.stamp, "wanted": wanted,
+        "hrefs": {track.key: _href(look, by, track) for track in shown}, "geometry": _GEOMETRY,
+        "source": "/timeline/data", "keys": [track.key for track in shown],
+    }  # fmt: skip
+
+
+_GEOMETRY = {"axis": swim.AXIS, "row": swim.ROW, "bar": swim.BAR, "group": swim.GROUP}
+
+
+async def _tracks(desk: Desk, look: Look, by: By, wanted: SpanFilter) -> tuple[list[Track], dict[str, Agent]]:
+    """The tracks in their order, and the agents by id. Agents that are there have a track though they did nothing."""
+    found = await desk.read_model.query(spans.tracks, look.at, wanted, by)
+    agents = {each.agent_id: each for each in await desk.read_model.query(queries.agents, look.at)}
+    if by == "task":
+        return sorted(found, key=lambda track: (track.group, track.first_at, track.key)), agents
+    if by == "agent":
+        named = {track.key: track for track in found}
+        if not wanted.narrow:
+            named |= {
+                each.agent_id: Track(key=each.agent_id, group="")
+                for each in agents.values()
+                if each.state != "gone" and each.agent_id not in named
+            }
+        found = [msgspec.structs.replace(each, group=_pool(agents.get(each.key), each)) for each in named.values()]
+    return sorted(found, key=lambda track: (swim.natural(track.group), swim.natural(track.key))), agents
+
+
+def _pool(agent: Agent | None, track: Track) -> str:
+    if agent is None:
+        return track.group
+    return agent.pool or agent.model or agent.adapter
+
+
+def key_of(by: By, each: Span) -> str:
+    """The track a span stands on."""
+    return {
+        "agent": each.agent_id, "task": each.task_id, "lane": f"{each.lane}\x1f{each.agent_id}",
+        "session": f"{each.session_id}\x1f{each.agent_id}",
+    }[by]  # fmt: skip
+
+
+def _label(track: Track) -> str:
+    """The name alone: its worker or session stands above, or in the title."""
+    name = track.key.rpartition("\x1f")[2]
+    return name.partition("/")[2] or name
+
+
+def _href(look: Look, by: By, track: Track) -> str:
+    name = track.key.rpartition("\x1f")[2]
+    return look.to(task_path(name) if by == "task" else agent_path(name))
+
+
+def _skip(look: Look, every: int) -> int:
+    asked = look.get("skip") or "0"
+    if not asked.isdecimal():
+        raise BadQuestion(f"?skip={asked[:40]!r} is no number of tracks.")
+    return min(int(asked[:9]), max(0, every - 1)) // TRACKS * TRACKS
+
+
+def _instant(name: str, text: str, now_us: int) -> int:
+    try:
+        return instant(text.strip(), now_us)
+    except queries.BadMoment:
+        raise BadQuestion(
+            f"?{name}={text[:40]!r} is no time: write 2026-11-20T14:05:00 (UTC), or -15m, -6h, -1d before the moment."
+        ) from None
