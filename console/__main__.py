@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import signal
 import sys
@@ -16,6 +17,7 @@ from fastapi import FastAPI
 
 from console.api import VERSION
 from console.app import create
+from console.beats import Beats
 from console.desk import Desk
 from console.live import Hub
 from console.login import Gate
@@ -23,11 +25,13 @@ from core.answers import LinkAnswers
 from core.artifacts import StoredArtifacts
 from core.clock import Clock, SystemClock
 from core.door import Door
+from core.heartbeat import BUCKET
 from core.jetstream import JetStreamLedger
 from core.ledger import LedgerError
 from core.link import Link, connect
 from core.settings import BadSetting, Settings, load
 from core.streams import ensure
+from core.tables import Table
 from projections.projector import Projector
 
 HOST = "127.0.0.1"
@@ -69,15 +73,18 @@ def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:
             print(f"console: {error}", file=sys.stderr)
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             raise
+        beats = Beats(clock, Table(link, BUCKET))
+        listening = asyncio.create_task(beats.listen(), name="hear the workers beat")
         try:
             ledger = JetStreamLedger(link)
             door = Door(ledger, LinkAnswers(link), clock, by="operator")
             async with Projector(ledger, settings.data / READ_MODEL, clock) as read_model:
                 yield Desk(
                     ledger=ledger, read_model=read_model, door=door, clock=clock, gate=gate, hub=hub,
-                    artifacts=StoredArtifacts(link), version=VERSION,
+                    artifacts=StoredArtifacts(link), beats=beats, version=VERSION,
                 )  # fmt: skip
         finally:
+            listening.cancel()
             await link.close()
 
     return create(open_desk, gate)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import msgspec
 from starlette.requests import Request
 
+from console.beats import Beats
 from console.live import Hub
 from console.login import Gate
 from console.output import Scrolls
+from console.proof import Prover
 from console.shelf import Shelf
 from core.artifacts import Artifacts, MemoryArtifacts
-from core.clock import Clock
+from core.clock import Clock, SystemClock
 from core.door import Door
 from core.ledger import Ledger
 from projections.projector import Projector
@@ -18,7 +20,8 @@ from projections.projector import Projector
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """``door`` takes orders, ``read_model`` answers questions, ``hub`` tells open pages what changed,
-    ``shelf`` keeps what was just drawn, ``scrolls`` what runs printed. ``artifacts``: a tape's are not on it."""
+    ``shelf`` keeps what was just drawn, ``scrolls`` what runs printed. ``artifacts``: a tape's are not on it.
+    ``beats``: how the workers beat; nobody's, where there is no bucket to hear."""
 
     ledger: Ledger
     read_model: Projector
@@ -29,6 +32,8 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     shelf: Shelf = msgspec.field(default_factory=Shelf)
     scrolls: Scrolls = msgspec.field(default_factory=Scrolls)
     artifacts: Artifacts = msgspec.field(default_factory=MemoryArtifacts)
+    beats: Beats = msgspec.field(default_factory=lambda: Beats(SystemClock()))
+    prover: Prover = msgspec.field(default_factory=Prover)
     version: str = ""
 
 

@@ -11,6 +11,7 @@ from projections.attention import attention
 from projections.bulk import bulk
 from projections.fleet import counts, hour, lanes, plans, queue, sessions, usage
 from projections.moments import BadMoment, latest, moment
+from projections.pace import out_of_step
 from projections.record import commands, timeline
 from projections.inside import causes, deeds, diffs, file_changes, spending, waits
 from projections.runs import observations, run, runs, tool_calls
@@ -19,7 +20,7 @@ from projections.templates import template, templates
 
 __all__ = [
     "BadMoment", "agent", "agents", "attention", "bulk", "burn", "causes", "commands", "costs", "counts", "deeds", "diffs",
-    "file_changes", "hour", "hours", "lanes", "latest", "models", "moment", "observations", "picks", "plans", "queue", "reach",
+    "file_changes", "hour", "hours", "lanes", "latest", "models", "moment", "observations", "out_of_step", "picks", "plans", "queue", "reach",
     "run", "runs", "session", "session_uses", "sessions", "spending", "spent_by", "task", "task_rows", "tasks", "template", "templates", "timeline",
     "tool_calls", "usage", "waits", "wordings", "words_of", "workers",
 ]  # fmt: skip

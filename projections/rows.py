@@ -449,6 +449,7 @@ class Hour(Row, frozen=True):
     success_share: float | None = None
     first_try_share: float | None = None
     run_median_ms: float | None = None
+    run_mean_ms: float | None = None
     run_p95_ms: float | None = None
     wait_median_ms: float | None = None
     wait_p95_ms: float | None = None

@@ -59,6 +59,7 @@ select count(*) filter (state = 'succeeded') as done, count(*) filter (state = '
     count(*) filter (state = 'lost') as lost, count(*) filter (attempt = 1 and state = 'succeeded') as first_done,
     count(*) filter (attempt = 1 and state in ('succeeded', 'failed', 'lost')) as first_ended,
     quantile_cont(duration_ms, 0.5) filter (state in ('succeeded', 'failed')) as run_median_ms,
+    avg(duration_ms) filter (state in ('succeeded', 'failed')) as run_mean_ms,
     quantile_cont(duration_ms, 0.95) filter (state in ('succeeded', 'failed')) as run_p95_ms,
     coalesce(sum(tokens), 0)::bigint as tokens, sum(cost_uusd)::bigint as cost_uusd
 from ends where seq <= $seq and at_us >= $since and at_us < $until

@@ -1,4 +1,4 @@
-"""Now: what needs a person, who is at work, what was just decided. Before the first plan: how to bring one."""
+"""Now: what needs a person, what is out of step, who is at work. Before the first plan: how to bring one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from console.alarms import alarms
 from console.desk import Desk
 from console.look import Look, looking
 from console.panels import Panel, show
@@ -37,14 +38,14 @@ async def now(request: Request) -> Response:
         checks = Panel("first_checks", ("tasks", "agents", "workers"), lambda: _checks(desk, look))
         return await show(request, desk, look, "welcome", "Now", [checks])
     panels = [
-        Panel("fleet", ("agents", "runs"), lambda: _fleet(desk, look)),
-        Panel("needs", ("tasks", "workers", "plans", "agents"), lambda: _needs(desk, look), every_s=15),
+        Panel("fleet", ("agents", "runs", "lanes"), lambda: _fleet(desk, look)),
+        Panel("needs", ("tasks", "workers", "plans", "agents", "runs"), lambda: _needs(desk, look), every_s=15),
         Panel("at_work", ("runs",), lambda: _at_work(desk, look), every_s=15),
         Panel("ticker", ("tasks", "runs", "lanes", "agents", "workers"), lambda: _ticker(desk, look)),
         Panel("lane_lines", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look)),
         Panel("hour", ("runs",), lambda: _hour(desk, look)),
         Panel("plan", ("tasks",), lambda: _plan(desk, look)),
-        Panel("pulse", ("tasks", "workers", "runs"), lambda: _pulse(desk, look), every_s=15),
+        Panel("pulse", ("workers",), lambda: _pulse(desk, look), every_s=5, beside=True),
     ]
     return await show(request, desk, look, "now", "Now", panels)
 
@@ -54,11 +55,13 @@ async def _fleet(desk: Desk, look: Look) -> dict[str, Any]:
     pools: dict[str, list[Any]] = {}
     for agent in agents:
         pools.setdefault(agent.pool or agent.model or agent.adapter, []).append(agent)
-    return {"pools": pools, "agents": agents, "most": SHOWN_POOL}
+    lanes = await desk.read_model.query(queries.lanes, look.at)
+    return {"pools": pools, "agents": agents, "most": SHOWN_POOL, "lanes": lanes}
 
 
 async def _needs(desk: Desk, look: Look) -> dict[str, Any]:
-    return {"needs": await desk.read_model.query(queries.attention, look.at), "most": NEEDS}
+    odd = await desk.read_model.query(queries.out_of_step, look.at)
+    return {"alarms": await alarms(desk, look), "odd": odd, "most": NEEDS}
 
 
 async def _at_work(desk: Desk, look: Look) -> dict[str, Any]:
@@ -83,8 +86,13 @@ async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
 async def _hour(desk: Desk, look: Look) -> dict[str, Any]:
     hour = await desk.read_model.query(queries.hour, look.at)
     pairs = list(zip(hour.minutes[::2], hour.minutes[1::2], strict=False))  # 30 points are a line; 60 are grass
-    done, tokens = [a.done + b.done for a, b in pairs], [a.tokens + b.tokens for a, b in pairs]
-    return {"hour": hour, "done": done, "tokens": tokens}
+    return {
+        "hour": hour,
+        "done": [a.done + b.done for a, b in pairs],
+        "errors": [a.failed + b.failed + a.lost + b.lost for a, b in pairs],
+        "tokens": [a.tokens + b.tokens for a, b in pairs],
+        "spent": [a.cost_uusd + b.cost_uusd for a, b in pairs],
+    }
 
 
 async def _plan(desk: Desk, look: Look) -> dict[str, Any]:
@@ -93,7 +101,9 @@ async def _plan(desk: Desk, look: Look) -> dict[str, Any]:
 
 async def _pulse(desk: Desk, look: Look) -> dict[str, Any]:
     workers = await desk.read_model.query(queries.workers, look.at)
-    return {"workers": workers, "positions": desk.read_model.positions()}
+    heard = {worker.worker_id: desk.beats.last(worker.worker_id, worker.epoch) for worker in workers}
+    positions = desk.read_model.positions()
+    return {"workers": workers, "positions": positions, "heard": heard, "listening": desk.beats.listening}
 
 
 async def _checks(desk: Desk, look: Look) -> dict[str, Any]:

@@ -65,7 +65,7 @@ HOSTS = [
 async def test_another_host_is_not_answered_even_with_a_login(tower: Tower, host: str):
     answer = await tower.client.get("/", headers={"Host": host})
     assert answer.status_code == 400
-    assert "Needs you" not in answer.text
+    assert "Waiting on you" not in answer.text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8420", "localhost:9", "LOCALHOST", "[::1]:8420"])
