@@ -19,7 +19,7 @@ from console.cells import drawing
 from console.desk import Desk
 from console.errors import handle, refuse
 from console.login import Gate
-from console.pages import agents, bulk, commands, cost, edit, kept, now, palette, queues, runs, task, tasks, timeline
+from console.pages import agents, bulk, command, commands, cost, edit, kept, now, palette, queues, runs, task, tasks, timeline
 from console.render import STATIC
 from console.security import Guard
 
@@ -38,7 +38,7 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     paths: set[str] = set()
     doors = (
         entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost, timeline,
-        commands, api,
+        commands, command, api,
     )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)
@@ -65,6 +65,7 @@ def _lifespan(open_desk: OpenDesk) -> Any:
             finally:
                 desk.hub.stop()
                 telling.cancel()
+                await desk.prover.stop()
 
     return lifespan
 

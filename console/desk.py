@@ -21,7 +21,7 @@ from projections.projector import Projector
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """``door`` takes orders, ``read_model`` answers questions, ``hub`` tells open pages what changed,
     ``shelf`` keeps what was just drawn, ``scrolls`` what runs printed. ``artifacts``: a tape's are not on it.
-    ``beats``: how the workers beat; nobody's, where there is no bucket to hear."""
+    ``beats``: how the workers beat; nobody's, where there is no bucket to hear. ``prover`` proves the log."""
 
     ledger: Ledger
     read_model: Projector

@@ -83,6 +83,15 @@ def ordered(kind: str, says: str) -> str:
     return ORDERED.get(kind, says or kind)
 
 
+def origin(by: str) -> str:
+    """From where an order came, by the name it was given in."""
+    name, _, _ = by.partition(" ")
+    door, _, _ = by.partition(":")
+    known = {"operator": "a page of this console", "api": "a program, by the API", "cli": "the command line",
+             "worker": "a worker's report", "core": "the core, by its timers"}  # fmt: skip
+    return known.get(by) or known.get(name) or known.get(door) or "a door of its own"
+
+
 def tool_sign(name: str) -> str:
     return next((sign for part, sign in TOOL_SIGNS if part in name.lower()), "term")
 

@@ -1,37 +1,92 @@
-"""Commands: who ordered what, what came of it, how long that took."""
+"""Commands: who ordered what, from where, what came of it and how soon; and the log proved against itself."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from console.desk import Desk
-from console.look import Look, filters, looking
+from console.desk import Desk, desk_of
+from console.forms import Order, form
+from console.look import BadQuestion, Look, filters, looking
 from console.panels import Panel, show
+from console.proof import TOPIC, Kind
+from console.security import local_path
+from console.since import since_us
+from core.domain.machine import tag
 from projections import queries
+from projections.audit import lately
+from projections.record import REPORTS
 from projections.rows import CommandFilter
 
 routes = APIRouter()
 
 PAGE = 100
+OUTCOMES = ("pending", "done", "refused", "already_so", "expired", "superseded", "fenced")
+NOT_DONE = ["refused", "already_so", "expired", "superseded", "fenced"]
 VIEWS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Orders", {}),
-    ("Not carried out", {"outcome": ["refused", "already_so", "expired", "superseded", "fenced"]}),
+    ("Not carried out", {"outcome": NOT_DONE}),
+    ("Pending", {"outcome": ["pending"], "reports": "true"}),
     ("With reports", {"reports": "true"}),
 )
+TYPES = sorted({tag(order) for order in get_args(Order)})
+SINCE = (("", "Any time"), ("15m", "15 min"), ("1h", "1 h"), ("24h", "24 h"), ("7d", "7 days"))
 
 
 @routes.get("/commands", include_in_schema=False)
 async def commands(request: Request) -> Response:
     desk, look = await looking(request)
-    panel = Panel("commands", ("commands",), lambda: _commands(desk, look))
-    return await show(request, desk, look, "commands", "Commands", [panel])
+    command_filter(look)  # what is wrong with the address is said before anything is drawn
+    panels = [
+        Panel("proof", (TOPIC,), lambda: _proof(desk), beside=True),
+        Panel("commands", ("commands",), lambda: _commands(desk, look)),
+    ]
+    chosen = {name: look.get(name) for name in ("type", "by", "target", "since", "text", "outcome")}
+    return await show(
+        request, desk, look, "commands", "Commands", panels, types=TYPES, reports=REPORTS, spans=SINCE,
+        outcomes=OUTCOMES, chosen=chosen,
+    )  # fmt: skip
+
+
+@routes.post("/commands/proof", include_in_schema=False)
+async def prove(request: Request) -> Response:
+    """Begin a proof of the log, or stop the one under way."""
+    fields = await form(request)
+    desk = desk_of(request)
+    kind = fields.get("kind", "")
+    if kind == "stop":
+        await desk.prover.stop()
+    elif kind in get_args(Kind):
+        desk.prover.start(kind, desk.ledger, desk.read_model, desk.clock, lambda: desk.hub.publish(frozenset({TOPIC})))  # type: ignore[arg-type]
+    else:
+        raise BadQuestion(f"A proof is of the kind 'all' or 'chain', not {kind[:40]!r}; 'stop' ends the one under way.")
+    return RedirectResponse(local_path(fields.get("back", "/commands")), 303)
+
+
+def command_filter(look: Look) -> CommandFilter:
+    """Which commands the address asks for; ``BadQuestion`` names what does not fit."""
+    wrong = [each for each in look.all("outcome") if each not in OUTCOMES]
+    if wrong:
+        raise BadQuestion(f"?outcome={wrong[0][:40]} is none; there are: {', '.join(OUTCOMES)}.")
+    fixed: dict[str, Any] = {"since": since_us(look.get("since"), look.time)}
+    if not look.get("limit"):
+        fixed["limit"] = PAGE
+    return filters(CommandFilter, look, **fixed)
 
 
 async def _commands(desk: Desk, look: Look) -> dict[str, Any]:
-    wanted = filters(CommandFilter, look, **({} if look.get("limit") else {"limit": PAGE}))
+    wanted = command_filter(look)
     found = await desk.read_model.query(queries.commands, look.at, wanted)
-    return {"found": found, "wanted": wanted, "views": VIEWS}
+    return {
+        "found": found,
+        "wanted": wanted,
+        "views": VIEWS,
+        "lately": await desk.read_model.query(lately, look.at),
+    }
+
+
+async def _proof(desk: Desk) -> dict[str, Any]:
+    return {"running": desk.prover.running, "last": desk.prover.last}
