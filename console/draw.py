@@ -1,11 +1,11 @@
-"""Where the lines and boxes go: sparklines, the stops of a run, a task's graph. Numbers in, coordinates out.
+"""Where the lines and boxes go: sparklines, shares, the stops of a run. Numbers in, coordinates out.
 
 The templates write the SVG. Sizes are attributes, so that the page is complete at first paint under a strict policy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -84,89 +84,3 @@ def stops(spans: Sequence[tuple[str, str, int, int]]) -> list[Stop]:
         out.append(Stop(state, label, since, us, round(x, 1), round(end, 1)))
         x = end
     return out
-
-
-# ── a task among what it needs and what needs it
-
-NODE_W, NODE_H, GAP_X, GAP_Y, HEAD = 160, 44, 34, 12, 28
-MOST_IN_COLUMN = 6
-
-
-class Node(msgspec.Struct, frozen=True):
-    task_id: str
-    title: str
-    state: str
-    x: int
-    y: int
-    me: bool = False
-
-
-class Edge(msgspec.Struct, frozen=True):
-    path: str
-    kind: str
-
-
-class Graph(msgspec.Struct, frozen=True):
-    """``heads``: (x, words) over each column. ``more``: (x, y, words) where a column holds more than is drawn."""
-
-    width: int
-    height: int
-    nodes: list[Node]
-    edges: list[Edge]
-    heads: list[tuple[int, str]]
-    more: list[tuple[int, int, str]]
-
-
-_COLUMNS = {-2: "Two before", -1: "Needs", 0: "This task", 1: "Needed by", 2: "Then"}
-
-
-def graph(
-    me: str, tasks: Mapping[str, tuple[str, str]], needs: Sequence[tuple[str, str]], columns: Mapping[str, int]
-) -> Graph:
-    """``tasks``: id to (title, state); ``needs``: (task, what it needs); ``columns``: id to -2 … 2, ``me`` at 0."""
-    by_column: dict[int, list[str]] = {}
-    for task_id, column in columns.items():
-        if task_id in tasks:
-            by_column.setdefault(column, []).append(task_id)
-    tallest = max(min(len(names), MOST_IN_COLUMN) for names in by_column.values())
-    placed: dict[str, Node] = {}
-    heads, more = [], []
-    for place, column in enumerate(sorted(by_column)):
-        names = sorted(by_column[column], key=lambda name: (_urgent(tasks[name][1]), name))
-        x = 16 + place * (NODE_W + GAP_X)
-        heads.append((x, _COLUMNS[column]))
-        drawn = names[:MOST_IN_COLUMN]
-        y = HEAD + (tallest - len(drawn)) * (NODE_H + GAP_Y) // 2
-        for name in drawn:
-            title, state = tasks[name]
-            placed[name] = Node(name, title, state, x, y, name == me)
-            y += NODE_H + GAP_Y
-        if len(names) > len(drawn):
-            more.append((x, y + 6, f"and {len(names) - len(drawn)} more"))
-    width = 16 + len(by_column) * (NODE_W + GAP_X) - GAP_X + 16
-    height = HEAD + tallest * (NODE_H + GAP_Y) + (20 if more else 4)
-    return Graph(width, height, list(placed.values()), _edges(me, placed, needs), heads, more)
-
-
-def _edges(me: str, placed: Mapping[str, Node], needs: Sequence[tuple[str, str]]) -> list[Edge]:
-    out = []
-    for task_id, need in needs:
-        left, right = placed.get(need), placed.get(task_id)
-        if left is None or right is None or left.x >= right.x:
-            continue
-        x1, y1, x2, y2 = left.x + NODE_W, left.y + NODE_H // 2, right.x, right.y + NODE_H // 2
-        bend = (x2 - x1) // 2
-        out.append(Edge(f"M{x1} {y1}C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}", _edge_kind(me, left, right)))
-    return sorted(out, key=lambda edge: edge.kind in ("hot", "bad"))  # what matters is drawn on top
-
-
-def _edge_kind(me: str, left: Node, right: Node) -> str:
-    if left.state in ("failed", "cancelled", "quarantined"):
-        return "bad"
-    if me in (left.task_id, right.task_id) and left.state == "running":
-        return "hot"
-    return "done" if left.state in ("done", "claimed") else ""
-
-
-def _urgent(state: str) -> int:
-    return {"failed": 0, "quarantined": 0, "running": 1, "waiting": 2, "ready": 3, "blocked": 4}.get(state, 5)

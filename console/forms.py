@@ -82,6 +82,12 @@ def command(fields: dict[str, str], command_id: str) -> Any:
     return msgspec.convert(body, Order, strict=False)
 
 
+def submitted(body: dict[str, Any], command_id: str) -> task.Submit:
+    """A new task's order from its fields, named like one of a form, or ``msgspec.ValidationError``."""
+    _name_task(body, command_id)
+    return msgspec.convert(body, task.Submit, strict=False)
+
+
 async def form(request: Request) -> dict[str, str]:
     """A plain form's fields. ``BadQuestion`` for any other body: files and JSON have doors of their own."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -96,7 +102,7 @@ async def form(request: Request) -> dict[str, str]:
 
 def _name_task(body: dict[str, Any], command_id: str) -> None:
     """A new task's id: the session and the name it was given, else a name made from its title."""
-    chosen_session, name = body.pop("session", "default"), body.pop("name", "")
+    chosen_session, name = body.pop("session", "") or "default", body.pop("name", "")
     title = str(body.get("spec", {}).get("title", ""))
     if not name:
         slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40].strip("-")

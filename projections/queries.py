@@ -12,13 +12,17 @@ from projections.bulk import bulk
 from projections.fleet import counts, hour, lanes, plans, queue, sessions, usage
 from projections.moments import BadMoment, latest, moment
 from projections.pace import out_of_step
+from projections.reach import reach
 from projections.record import commands, timeline
 from projections.inside import causes, deeds, diffs, file_changes, spending, waits
 from projections.runs import observations, run, runs, tool_calls
+from projections.session import session, session_uses
 from projections.tasks import picks, task, task_rows, tasks, words_of
 from projections.templates import template, templates
+from projections.wording import wordings
 
 __all__ = [
+    "reach", "session", "session_uses", "wordings",
     "BadMoment", "agent", "agents", "attention", "bulk", "burn", "causes", "commands", "costs", "counts", "deeds", "diffs",
     "file_changes", "hour", "hours", "lanes", "latest", "models", "moment", "observations", "out_of_step", "picks", "plans", "queue", "reach",
     "run", "runs", "session", "session_uses", "sessions", "spending", "spent_by", "task", "task_rows", "tasks", "template", "templates", "timeline",

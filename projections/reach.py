@@ -1,0 +1,110 @@
+"""How far a task reaches: the tasks it needs and those that need it, their needs and needers, up to a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from projections.rows import At, Link, Row
+from projections.store import Reader, these
+
+MOST = 300  # tasks drawn at once
+ROWS_READ = 4_000_000  # of the table of wordings, by one question: each step reads it once
+
+
+class Reach(Row, frozen=True):
+    """``links``: the tasks drawn, ``task_id`` first. ``edges``: (before, after) among them: a need before the task
+    that needs it, a part before its container. ``before``, ``after``: by task how many more there are, not drawn."""
+
+    task_id: str
+    links: list[Link]
+    edges: list[tuple[str, str]]
+    before: dict[str, int]
+    after: dict[str, int]
+
+    @property
+    def more(self) -> int:
+        return sum(self.before.values()) + sum(self.after.values())
+
+    @property
+    def needs(self) -> list[Link]:
+        """All drawn tasks that must be done before it, nearest first."""
+        return self._towards({(after, before) for before, after in self.edges})
+
+    @property
+    def needed_by(self) -> list[Link]:
+        """All drawn tasks that wait for it, nearest first."""
+        return self._towards(set(self.edges))
+
+    def _towards(self, steps: set[tuple[str, str]]) -> list[Link]:
+        known = {link.task_id: link for link in self.links}
+        found: dict[str, None] = {}
+        look = {self.task_id}
+        while look:
+            look = {there for here, there in steps if here in look} - found.keys() - {self.task_id}
+            found |= dict.fromkeys(sorted(look))
+        return [known[each] for each in found]
+
+
+def reach(db: Reader, at: At, task_id: str, steps: int | None) -> Reach:
+    """``steps``: how far to go in each direction; None: to all that hangs together with it. At most ``MOST`` tasks."""
+    drawn = {task_id: None}
+    edges: dict[tuple[str, str], None] = {}
+    back, on = {task_id}, {task_id}
+    looked: set[str] = set()
+    for step in range(_steps(db, at, steps) + 1):
+        look = sorted((back | on) - looked)
+        if not look:
+            break
+        looked |= set(look)
+        found = _around(db, at, look)
+        edges |= dict.fromkeys(found)
+        if steps is not None and step == steps:
+            break
+        lefts = {a for a, b in found if b in back}
+        rights = {b for a, b in found if a in on}
+        fresh = [each for each in sorted(lefts | rights) if each not in drawn][: MOST - len(drawn)]
+        drawn |= dict.fromkeys(fresh)
+        back, on = (set(fresh), set(fresh)) if steps is None else (lefts & set(fresh), rights & set(fresh))
+    return _reach(db, at, task_id, list(drawn), edges)
+
+
+def _steps(db: Reader, at: At, steps: int | None) -> int:
+    """How many steps may be taken: a small plan is walked to its end, one among millions as far as time allows."""
+    if steps is not None:
+        return steps
+    [rows] = db.ask("reach.size", seq=at.events_seq)
+    return max(3, min(MOST, ROWS_READ // max(1, int(rows["n"]))))
+
+
+def _around(db: Reader, at: At, ids: list[str]) -> list[tuple[str, str]]:
+    """Every edge that begins or ends at one of these."""
+    wanted = set(ids)
+    found: dict[tuple[str, str], None] = {}
+    for row in db.ask("reach.around", {"ids": these("task_id", ids)}, seq=at.events_seq, ids=ids):
+        me = row["task_id"]
+        for need in row["depends_on"]:
+            found[need, me] = None
+        for above in row["parents"]:
+            found[me, above] = None
+    return [(a, b) for a, b in found if a in wanted or b in wanted]
+
+
+def _reach(db: Reader, at: At, task_id: str, drawn: list[str], edges: Iterable[tuple[str, str]]) -> Reach:
+    known = set(drawn)
+    inside: list[tuple[str, str]] = []
+    before: dict[str, int] = {}
+    after: dict[str, int] = {}
+    for a, b in edges:
+        if a in known and b in known:
+            inside.append((a, b))
+        elif b in known:
+            before[b] = before.get(b, 0) + 1
+        elif a in known:
+            after[a] = after.get(a, 0) + 1
+    return Reach(task_id=task_id, links=_links(db, at, drawn), edges=sorted(inside), before=before, after=after)
+
+
+def _links(db: Reader, at: At, ids: list[str]) -> list[Link]:
+    found = db.ask("tasks.links", {"ids": these("task_id", ids)}, seq=at.events_seq, ids=ids)
+    known = {row["task_id"]: Link(**row) for row in found}
+    return [known.get(each) or Link(task_id=each, missing=True) for each in ids]
