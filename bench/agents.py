@@ -19,7 +19,7 @@ RUN_S = 8.5  # a simulated run's mean
 
 async def browser(fleet: Fleet, *, agents: int, pages: int, seconds: float) -> list[Figure]:
     """Facts of a fleet at work, seen by open pages: when told, and when a panel was fetched anew."""
-    await _at_work(fleet, agents, seconds)
+    await at_work(fleet, agents, seconds)
     quiet = Quiet()
     opened = [OpenPage(fleet.pages) for _ in range(pages)]
     living = [asyncio.ensure_future(each.live()) for each in opened]
@@ -53,7 +53,7 @@ def _delay(name, delays, noise, note) -> Figure:
 
 async def steady(fleet: Fleet, *, agents: int, seconds: float) -> list[Figure]:
     """So many agents with enough to do: what they do, what it costs, how far the read model is behind."""
-    await _at_work(fleet, agents, seconds + 5)
+    await at_work(fleet, agents, seconds + 5)
     quiet, used = Quiet(), fleet.used()
     began, first = time.monotonic(), await _heads(fleet)
     busy = []
@@ -78,7 +78,7 @@ async def steady(fleet: Fleet, *, agents: int, seconds: float) -> list[Figure]:
     return figures
 
 
-async def _at_work(fleet: Fleet, agents: int, seconds: float) -> None:
+async def at_work(fleet: Fleet, agents: int, seconds: float) -> None:
     """Everybody has a run, and there is enough to go on."""
     await submit(fleet, plain(f"sim-{time.monotonic_ns()}", round(agents * (2 + seconds / RUN_S * 1.5))))
     await asyncio.sleep(3.0)

@@ -16,10 +16,12 @@ _PANEL = re.compile(r'hx-get="([^"]+)" hx-trigger="(\w+) from:#live')
 
 
 class OpenPage:
-    """``told`` and ``drawn``: (wall microseconds, EVENTS sequence) of each message, and of each panel that came."""
+    """(wall microseconds, EVENTS sequence) of what came: ``told`` of each message about panels, ``pushed`` of each one
+    with rows, ``drawn`` of each panel that was fetched."""
 
     def __init__(self, client: httpx2.AsyncClient, path: str = "/") -> None:
         self.told: list[tuple[int, int]] = []
+        self.pushed: list[tuple[int, int]] = []
         self.drawn: list[tuple[int, int]] = []
         self._client, self._path = client, path
         self._at = 0
@@ -46,11 +48,13 @@ class OpenPage:
         name = ""
         async for line in answer.aiter_lines():
             field, _, value = line.partition(": ")
-            if field == "event":
+            if not line:
+                name = ""
+            elif field == "event":
                 name = value
             elif field == "id":
                 self._at = int(value.partition(".")[0])
-                self.told.append((now_us(), self._at))
+                (self.told if name else self.pushed).append((now_us(), self._at))
                 with suppress(KeyError):
                     self._bells[name].set()
 

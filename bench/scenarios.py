@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bench import agents, big, decide, floor, fold, starting, whole_way
+from bench import agents, big, decide, floor, fold, pixel, starting, whole_way
 from bench.figures import Figure
 from bench.fleet import Fleet, fleet
 from bench.report import Report, Sizes, merged, over_floors
 
 QUICK_ONES = ("floor", "core", "L", "D", "T", "M", "fold", "start")
-SLOW_ONES = ("plan", "browser", "agents", "lost", "rebuild")
+SLOW_ONES = ("plan", "browser", "pixel", "agents", "lost", "rebuild")
 ALL = (*QUICK_ONES, *SLOW_ONES)
 
 
@@ -21,6 +21,7 @@ async def run(wanted: set[str], sizes: Sizes) -> list[Figure]:
     await report.add("start", lambda: starting.up(times=sizes.starts))
     await report.add("plan", _plan)
     await report.add("browser", _browser)
+    await report.add("pixel", _pixel)
     await report.add("agents", _thousand)
     await report.add("lost", _lost)
     await report.add("rebuild", _rebuild)
@@ -73,6 +74,12 @@ async def _browser() -> list[Figure]:
     async with fleet() as made:
         await _start_all(made, "sim:100")
         return await agents.browser(made, agents=100, pages=5, seconds=20)
+
+
+async def _pixel() -> list[Figure]:
+    async with fleet() as made:
+        await _start_all(made, "sim:200")
+        return await pixel.pixel(made, agents=200, pages=20, seconds=20)
 
 
 async def _thousand() -> list[Figure]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,11 +25,14 @@ log = logging.getLogger(__name__)
 REMEMBERED = 2_000  # changes kept to resume from; a listener that missed more draws its page anew
 GAP_S = 0.25  # a listener is told of panels at most four times a second; the first goes at once
 CELL_GAP_S = 0.05  # and is sent cells at most this often: a row that changes once a second is there at once
-CALM_S = 2.0  # a panel whose rows are cells is fetched whole at most this often
+MOST_PACE_S = 60.0
 PING_S = 15.0
 MOST_LISTENERS = 2_000
 MOST_PANELS = 30
 HELLO, RESET = "hello", "reset"
+
+_SECONDS = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2})?")
+_ANY = ""  # any panel at all, where times are kept by panel
 
 Position = tuple[int, int]
 Panels = dict[str, frozenset[str]]
@@ -41,17 +45,21 @@ class TooManyListeners(Exception):
 class Listener:
     """One open page: its panels with their topics, and what it was not told of yet.
 
-    ``calm``: by panel the kind of cells its rows are; it is told of such a panel at most every ``CALM_S``.
+    ``cells``: the kinds of rows it is sent whole. ``pace``: by panel, seconds between two messages about it, where that
+    is more than ``GAP_S``.
     """
 
-    def __init__(self, panels: Panels, position: Position, calm: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, panels: Panels, position: Position, cells: frozenset[str] = frozenset(),
+        pace: Mapping[str, float] | None = None,
+    ) -> None:  # fmt: skip
         self.panels = panels
         self.position = position
-        self.calm = calm or {}
-        self.cells = frozenset(self.calm.values())
+        self.cells = cells
         self.due: set[str] = set()
         self.drawn: dict[str, str] = {}  # by the cell's id, what it looks like now
         self.bell = asyncio.Event()
+        self._pace = pace or {}
         self._told_at: dict[str, float] = {}
 
     def tell(self, topics: frozenset[str], position: Position) -> None:
@@ -78,7 +86,7 @@ class Listener:
         self.due -= panels
         self._told_at.update(dict.fromkeys(panels, now))
         if panels:
-            self._told_at[""] = now
+            self._told_at[_ANY] = now
         return panels, cells
 
     def wait_s(self, now: float) -> float:
@@ -88,9 +96,9 @@ class Listener:
         return max(0.0, min((self._time_of(name) for name in self.due), default=now + PING_S) - now)
 
     def _time_of(self, panel: str) -> float:
-        """When the panel may be told of again: all of them together four times a second, calm ones seldom."""
-        together = self._told_at.get("", -GAP_S) + GAP_S
-        return max(together, self._told_at.get(panel, -CALM_S) + CALM_S) if panel in self.calm else together
+        """When the panel may be told of again. All listeners keep one beat, so that one drawing serves them all."""
+        together = _next_beat(self._told_at.get(_ANY, 0.0), GAP_S)
+        return max(together, _next_beat(self._told_at.get(panel, 0.0), self._pace.get(panel, GAP_S)))
 
 
 class Hub:
@@ -103,6 +111,8 @@ class Hub:
         self._now: Position = (0, 0)
         self._folded: Callable[[], Position] = lambda: self._now
         self._stopping = asyncio.Event()
+        self._heard = 0
+        self.told = 0  # how much had been heard when a listener was last told of a panel
 
     @property
     def listeners(self) -> int:
@@ -125,6 +135,7 @@ class Hub:
         if len(self._past) == REMEMBERED:
             self._forgotten = _position(self._past[0])
         self._past.append(changed)
+        self._heard += 1
         self._now = max(self._now, _position(changed))
         self.publish(topics_of(changed))
 
@@ -140,11 +151,14 @@ class Hub:
         for listener in self._listeners:
             listener.tell(topics, self._now)
 
-    def open(self, panels: Panels, last_id: str, since: str, calm: Mapping[str, str] | None = None) -> Listener:
+    def open(
+        self, panels: Panels, last_id: str, since: str, cells: frozenset[str] = frozenset(),
+        pace: Mapping[str, float] | None = None,
+    ) -> Listener:  # fmt: skip
         """A listener that goes on from the last id it had, else from the moment its page was drawn at."""
         if len(self._listeners) >= MOST_LISTENERS:
             raise TooManyListeners(f"{MOST_LISTENERS:,} pages are open; close some")
-        listener = Listener(panels, self._now, calm)
+        listener = Listener(panels, self._now, cells, pace)
         missed = self._missed(last_id or since)
         if missed:
             listener.tell(missed, self._now)
@@ -164,6 +178,7 @@ class Hub:
             panels, cells = listener.take(now)
             if panels or cells:
                 quiet_since = now
+                self.told = self._heard if panels else self.told
                 yield _cells(cells, listener.position) + _message(panels, listener.position)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(CELL_GAP_S if listener.cells else GAP_S):
@@ -213,10 +228,12 @@ def parse_id(text: str) -> Position | None:
     return int(events), int(observations)
 
 
-def parse_calm(texts: Sequence[str], kinds: frozenset[str]) -> dict[str, str]:
-    """Of each ``panel kind`` the kind of cells that panel's rows are; kinds nobody knows are left out."""
+def parse_pace(texts: Sequence[str]) -> dict[str, float]:
+    """Of each ``panel seconds`` how long that panel can wait; what is no such pair is left out."""
     pairs = (text.split() for text in texts[:MOST_PANELS])
-    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2 and pair[1] in kinds}
+    return {
+        pair[0]: min(float(pair[1]), MOST_PACE_S) for pair in pairs if len(pair) == 2 and _SECONDS.fullmatch(pair[1])
+    }
 
 
 def parse_panels(texts: Sequence[str]) -> Panels:
@@ -227,6 +244,11 @@ def parse_panels(texts: Sequence[str]) -> Panels:
         if name.isidentifier() and name not in (HELLO, RESET):
             panels[name] = frozenset(topics) | {f"{topic.partition(':')[0]}:*" for topic in topics if ":" in topic}
     return panels
+
+
+def _next_beat(last: float, every_s: float) -> float:
+    """The first beat of the common clock after ``last``; 0 where nothing was said yet."""
+    return (last // every_s + 1) * every_s if last else 0.0
 
 
 def _folded(read_model: Projector) -> Position:

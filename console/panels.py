@@ -29,7 +29,8 @@ class Panel(msgspec.Struct, frozen=True):
     """``topics``: changes after which it is drawn anew. ``load`` gives the part's rows. ``every_s``: it shows ages, so
     it is asked for again after this long even when nothing changed; 0: it shows none.
     ``beside``: it shows more than the read model holds, so the moment alone does not tell what it looks like.
-    ``cells``: the kind of cells its rows are (``console/cells.py``): pushed, so that it is seldom fetched whole."""
+    ``cells``: the kind of cells its rows are (``console/cells.py``); those are pushed. ``pace_s``: after a change it
+    can wait this long, since it was last told of."""
 
     name: str
     topics: tuple[str, ...]
@@ -37,13 +38,22 @@ class Panel(msgspec.Struct, frozen=True):
     every_s: int = 0
     beside: bool = False
     cells: str = ""
+    pace_s: float = 0.0
 
     async def draw(self, desk: Desk, look: Look) -> Markup:
-        """The part's bytes. Open pages of one address and moment share them; ages make a moment last a second."""
+        """The part's bytes. Open pages of one address and moment share them; ages make a moment last a second.
+
+        A part that is fetched because its page was told to may be as old as the last telling of anybody, for up to a
+        second: what came since will be told.
+        """
         if self.beside:
             return await self._draw(look)
-        second = look.time // 1_000_000 if self.every_s else 0
-        at = (look.at.events_seq, look.at.observations_seq, look.at.commands_seq, second)
+        second = look.time // 1_000_000
+        at: tuple[int, ...] = (look.at.events_seq, look.at.observations_seq, look.at.commands_seq)
+        if look.part and look.live and desk.hub.listeners:
+            at = (desk.hub.told, second)
+        elif self.every_s:
+            at = (*at, second)
         key = (self.name, look.path, look.asked, at)
         return await desk.shelf.get(key, lambda: self._draw(look))
 
@@ -65,7 +75,8 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
     request: Request, desk: Desk, look: Look, name: str, title: str, panels: Sequence[Panel], **rows: Any
 ) -> Response:
     """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""
-    panels = (*panels, Panel("nav", ("tasks", "agents", "workers", "sessions"), lambda: _nav(desk, look)), _model(desk))
+    nav = Panel("nav", ("tasks", "agents", "workers", "sessions"), lambda: _nav(desk, look), pace_s=1)
+    panels = (*panels, nav, _model(desk))
     if look.part:
         return await _one(request, desk, look, panels)
     drawn = await asyncio.gather(*(panel.draw(desk, look) for panel in panels))
@@ -98,8 +109,9 @@ def _placed(panel: Panel, html: Markup, look: Look) -> Drawn:
 def stream_of(panels: Sequence[Panel], look: Look) -> str:
     """The live stream's address: what each panel is about, and the moment the page was drawn at."""
     about = [" ".join((panel.name, *panel.topics)) for panel in panels if panel.topics]
-    cells = [f"{panel.name} {panel.cells}" for panel in panels if panel.cells]
-    return "/live" + query(since=look.at.event_id, panel=about, cells=cells)
+    cells = [panel.cells for panel in panels if panel.cells]
+    pace = [f"{panel.name} {panel.pace_s:g}" for panel in panels if panel.pace_s]
+    return "/live" + query(since=look.at.event_id, panel=about, cells=cells, pace=pace)
 
 
 def _tag(html: str) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from console.desk import Desk, desk_of
-from console.live import Listener, parse_calm, parse_panels
+from console.live import Listener, parse_pace, parse_panels
 from console.output import subject
 
 routes = APIRouter()
@@ -25,8 +25,14 @@ async def live(request: Request) -> Response:
     desk = desk_of(request)
     asked = request.query_params
     panels = parse_panels(asked.getlist("panel"))
-    calm = parse_calm(asked.getlist("cells"), frozenset(request.app.state.cells))
-    listener = desk.hub.open(panels, request.headers.get("last-event-id", ""), asked.get("since", ""), calm)
+    cells = frozenset(asked.getlist("cells")) & frozenset(request.app.state.cells)
+    listener = desk.hub.open(
+        panels,
+        request.headers.get("last-event-id", ""),
+        asked.get("since", ""),
+        cells,
+        parse_pace(asked.getlist("pace")),
+    )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_told(desk, listener, request), media_type="text/event-stream", headers=headers)
 

@@ -28,7 +28,10 @@ async def agents(request: Request) -> Response:
     desk, look = await looking(request)
     if look.get("by") not in ("", *GROUPS):
         raise BadQuestion(f"Agents cannot be grouped by {look.get('by')[:40]!r}; there are {', '.join(GROUPS)}.")
-    panel = Panel("roster", ("agents", "runs", "workers"), lambda: _roster(desk, look), every_s=15, cells="agent")
+    panel = Panel(
+        "roster", ("agents", "runs", "workers"), lambda: _roster(desk, look), every_s=15, cells="agent",
+        pace_s=2,
+    )  # fmt: skip
     return await show(request, desk, look, "agents", "Agents", [panel])
 
 

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from console import live
-from console.live import Hub, Listener, parse_calm, parse_id, parse_panels
+from console.live import Hub, Listener, parse_id, parse_pace, parse_panels
 from projections.rows import Changed
+from tests.console.tower import Tower
 
 
 def changed(events: int, *tables: str, observations: int = 0, **keys: str) -> Changed:
@@ -24,6 +25,9 @@ def hub() -> Hub:
 
 
 PANELS = parse_panels(["fleet agents runs", "rows tasks", "mine task:default/a"])
+
+
+ROWS = frozenset({"agent"})
 
 
 async def next_message(stream) -> str:
@@ -163,7 +167,7 @@ def frames(message: str) -> list[str]:
 
 
 async def test_a_row_that_is_a_cell_is_pushed_at_once_and_its_panel_left_in_peace(hub: Hub):
-    listener = hub.open(parse_panels(["roster agents"]), "", "", {"roster": "agent"})
+    listener = hub.open(parse_panels(["roster agents"]), "", "", ROWS, {"roster": 2.0})
     stream = hub.messages(listener, lambda: True)
     await next_message(stream)
     hub.hear(changed(1, "agents"))
@@ -180,7 +184,7 @@ async def test_a_row_that_is_a_cell_is_pushed_at_once_and_its_panel_left_in_peac
 
 
 async def test_a_cell_nobody_took_is_sent_once_as_it_is_last(hub: Hub):
-    listener = hub.open({}, "", "", {"roster": "agent"})
+    listener = hub.open({}, "", "", ROWS)
     for step in ("plans", "writes", "tests"):
         listener.show({"agent-w1/a1": f"<tr>{step}</tr>"})
     stream = hub.messages(listener, lambda: True)
@@ -192,7 +196,7 @@ async def test_a_cell_nobody_took_is_sent_once_as_it_is_last(hub: Hub):
 
 
 async def test_no_row_can_forge_a_message_of_the_stream(hub: Hub):
-    listener = hub.open({}, "", "", {"roster": "agent"})
+    listener = hub.open({}, "", "", ROWS)
     listener.show({'agent-w"1\\': "<tr>x\r\rdata: forged\n\nevent: reset\n\n</tr>"})
     stream = hub.messages(listener, lambda: True)
     await next_message(stream)
@@ -202,5 +206,21 @@ async def test_no_row_can_forge_a_message_of_the_stream(hub: Hub):
     assert all(line.startswith(("data: ", "id: ")) for line in told.splitlines() if line)
 
 
-def test_a_page_asks_only_for_cells_that_are_known():
-    assert parse_calm(["roster agent", "rows passwords", "x", ""], frozenset({"agent"})) == {"roster": "agent"}
+def test_only_a_pace_in_seconds_is_kept():
+    asked = ["nav 1", "roster 2.5", "rows", "rows fast", "rows nan", "rows 1e9", "rows -1", "slow 99"]
+    assert parse_pace(asked) == {"nav": 1.0, "roster": 2.5, "slow": 60.0}
+
+
+async def test_a_part_that_was_told_of_is_drawn_once_for_all_who_fetch_it(busy: Tower):
+    async with asyncio.timeout(5):
+        before = busy.hub.told
+        stream = busy.hub.messages(busy.hub.open(parse_panels(["tasks tasks"]), "", ""), lambda: True)
+        await anext(stream)
+        first = await busy.client.get("/tasks?part=tasks")
+        await busy.submit("another")
+        while busy.hub.told == before:
+            await anext(stream)
+        await busy.folded()
+        second = await busy.client.get("/tasks?part=tasks")
+    assert "another" not in first.text
+    assert "another" in second.text

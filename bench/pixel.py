@@ -1,0 +1,98 @@
+"""Fact → pixel: a real browser beside many open pages, and how old a fact is when its row is painted."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bench.agents import at_work
+from bench.figures import Figure, percentile
+from bench.fleet import Fleet
+from bench.machine import Quiet
+from bench.pages import OpenPage, delays_ms
+from bench.processes import Failed
+from console.login import issue
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+WINDOW = {"width": 1440, "height": 900}
+SHOWN = ("evt.worker.", "evt.run.")  # the facts that move an agent's row
+
+# Notes, for each push of rows, when the frame after it was drawn: [wall milliseconds, EVENTS sequence].
+WATCH = """() => {
+  window.painted = [];
+  document.addEventListener("htmx:sse:after:message", (event) => {
+    const message = event.detail.message;
+    if (message.event || !message.id) return;
+    requestAnimationFrame(() => window.painted.push([Date.now(), Number(message.id.split(".")[0])]));
+  });
+}"""
+
+
+@asynccontextmanager
+async def browser_page(fleet: Fleet, path: str) -> AsyncIterator[Any]:
+    """A page of the console in a real chromium, signed in. ``Failed`` where there is none."""
+    program = shutil.which("chromium")
+    if program is None:
+        raise Failed("there is no chromium on PATH: nothing can be painted")
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
+        try:
+            page = await browser.new_page(viewport=WINDOW)
+            await page.goto(f"{fleet.console_url}/login?token={issue(fleet.home, fleet.clock)}")
+            await page.get_by_role("button", name="Sign in").click()
+            await page.wait_for_url(f"{fleet.console_url}/")
+            await page.goto(fleet.console_url + path)
+            yield page
+        finally:
+            await browser.close()
+
+
+async def pixel(fleet: Fleet, *, agents: int, pages: int, seconds: float) -> list[Figure]:
+    """Facts of a fleet at work on the roster: one page in a browser, the others without."""
+    await at_work(fleet, agents, seconds)
+    quiet, used = Quiet(), fleet.used()
+    others = [OpenPage(fleet.pages, "/agents") for _ in range(pages - 1)]
+    living = [asyncio.ensure_future(each.live()) for each in others]
+    try:
+        async with browser_page(fleet, "/agents") as page:
+            await page.evaluate(WATCH)
+            await asyncio.sleep(2.0)
+            after = (await fleet.ledger.head("EVENTS")).last_seq
+            await asyncio.sleep(seconds)
+            until = (await fleet.ledger.head("EVENTS")).last_seq
+            await asyncio.sleep(1.0)
+            painted = [(int(at_ms * 1000), seq) for at_ms, seq in await page.evaluate("() => window.painted")]
+    finally:
+        for each in living:
+            each.cancel()
+        ended = await asyncio.gather(*living, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
+    facts = [
+        (each.seq, each.at)
+        async for found in fleet.ledger.read("EVENTS", after=after, until=until)
+        for each in found
+        if each.subject.startswith(SHOWN)
+    ]
+    noise = quiet.read()
+    share = {name: (now - used[name]) / (seconds + 3) for name, now in fleet.used().items()}
+    note = f"{agents} agents, {pages} open pages, {len(facts) / seconds:.0f} facts a second on a row; " + ", ".join(
+        f"{name} {100 * each:.0f} % of a core" for name, each in share.items()
+    )
+    delays = delays_ms(facts, painted)
+    pushed = [delay for each in others for delay in delays_ms(facts, each.pushed)]
+    return [
+        _figure("fact → row painted in a browser, p50", percentile(delays, 0.5), noise, note),
+        _figure("fact → row painted in a browser, p95", percentile(delays, 0.95), noise, f"{len(delays)} facts"),
+        _figure("fact → row pushed to a page, p95", percentile(pushed, 0.95), noise, ""),
+    ]
+
+
+def _figure(name: str, value: float, noise: Any, note: str) -> Figure:
+    return Figure(scenario="pixel", name=name, unit="ms", values=[value], better="less", noise=noise, note=note)
