@@ -17,7 +17,7 @@ from console.errors import refuse
 from console.look import BadQuestion
 from console.render import part, query, task_path
 from console.security import local_path
-from core.domain import agent, hire, lane, plan, session, steer, system, task, worker
+from core.domain import agent, amend, hire, lane, notes, plan, session, steer, system, task, worker
 from core.domain.machine import tag
 from core.door import Pending
 from core.envelope import Answer
@@ -25,12 +25,15 @@ from core.ids import new_id
 
 # What a person may order. What workers and timers report is not for this door.
 Order = (
-    task.Submit | task.Cancel | task.Pause | task.Resume | task.Retry | task.Reprioritise
-    | agent.Command | lane.Command | session.Command | plan.Command
+    task.Submit | task.Cancel | task.Pause | task.Resume | task.Retry | task.Reprioritise | amend.Command
+    | notes.Command | agent.Command | lane.Command | session.Command | plan.Command
     | steer.Command | worker.Drain | hire.Hire | system.AdoptRules | system.TrustClock | system.Halt | system.Release
 )  # fmt: skip
 
-LISTS = {"depends_on", "parents", "needs", "files", "labels"}
+LISTS = {"depends_on", "parents", "needs", "files", "labels", "capabilities"}
+
+# Left empty, a new task's field keeps its default; a field that changes something empties it.
+EMPTIES = {"changes.prompt", "changes.command", "changes.needs", "changes.files", "changes.labels", "goal", "root"}
 
 routes = APIRouter()
 
@@ -64,13 +67,13 @@ def told(order: Any, answer: Answer | Pending) -> dict[str, Any]:
 
 def command(fields: dict[str, str], command_id: str) -> Any:
     """The command a form names, or ``msgspec.ValidationError``. ``spec.title`` fills a field of a field; lists are
-    separated by commas, spaces or lines; what was left empty keeps its default."""
+    separated by commas, spaces or lines; what was left empty keeps its default, but for ``EMPTIES``."""
     body: dict[str, Any] = {}
     for name, text in fields.items():
-        if not text.strip():
+        if not text.strip() and name not in EMPTIES:
             continue
         *holders, inner = name.split(".")
-        value: Any = re.split(r"[,\s]+", text.strip()) if inner in LISTS else text.replace("\r\n", "\n")
+        value: Any = _words(text) if inner in LISTS else text.replace("\r\n", "\n")
         place = body
         for holder in holders:
             place = place.setdefault(holder, {})
@@ -88,13 +91,17 @@ def submitted(body: dict[str, Any], command_id: str) -> task.Submit:
     return msgspec.convert(body, task.Submit, strict=False)
 
 
-async def form(request: Request) -> dict[str, str]:
+def _words(text: str) -> list[str]:
+    return [each for each in re.split(r"[,\s]+", text) if each]
+
+
+async def form(request: Request, *, most: int = 200) -> dict[str, str]:
     """A plain form's fields. ``BadQuestion`` for any other body: files and JSON have doors of their own."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise BadQuestion(f"A form is expected here, not {kind[:60] or 'a body without a type'}.")
     try:
-        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=200, errors="strict")
+        pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=most, errors="strict")
     except ValueError as error:
         raise BadQuestion(f"The form cannot be read: {error}") from error
     return dict(pairs)

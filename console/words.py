@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import msgspec
+
 THIN = "\u202f"  # between groups of three figures
 NB = "\u00a0"  # between a number and its unit, which never part at a line's end
 
@@ -38,7 +40,8 @@ FACT_MARKS = {
     "core.clock_suspected": "asks", "core.halted": "paused", "core.released": "ready", "run.held": "paused",
     "run.continued": "running", "worker.halt_ordered": "paused", "worker.hold_ordered": "paused",
     "worker.continue_ordered": "running", "worker.message_ordered": "ready", "worker.hire_ordered": "ready",
-    "worker.grown": "ready",
+    "worker.grown": "ready", "task.amended": "ready", "task.dependency_added": "blocked",
+    "task.dependency_removed": "ready", "task.placed": "ready",
 }  # fmt: skip
 
 ENDED = {
@@ -55,7 +58,10 @@ ORDERED = {
     "session.open": "Session opened", "session.close": "Session closed", "core.halt": "The fleet is halted",
     "core.release": "The fleet goes on", "agent.stop": "Agent stopped", "agent.restart": "Agent restarted",
     "run.message": "Message sent", "run.hold": "Run held", "run.continue": "Run goes on",
-    "worker.hire": "More agents ordered", "core.adopt_rules": "Rules adopted",
+    "worker.hire": "More agents ordered", "core.adopt_rules": "Rules adopted", "task.amend": "Task changed",
+    "task.depend": "Dependency added", "task.undepend": "Dependency taken away", "task.place": "Moved in the line",
+    "view.save": "View saved", "view.remove": "View removed", "bookmark.set": "Bookmark set",
+    "bookmark.remove": "Bookmark removed", "board.limit": "Limit set", "session.amend": "Session changed",
 }  # fmt: skip
 
 # The sign of a tool, by a word its name holds; anything else is a command line.
@@ -205,8 +211,6 @@ def money(uusd: int | None) -> str:
     return "–" if uusd is None else f"${uusd / 1_000_000:,.2f}"
 
 
-def counted(n: int, noun: str, plural: str = "") -> str:
-    """``1 task``, ``3 tasks``."""
 def small_money(uusd: int | None) -> str:
     """``$0.0042``: what one call costs shows only in fractions of a cent."""
     return "–" if uusd is None else f"${uusd / 1_000_000:,.4f}"
@@ -226,4 +230,6 @@ def as_given(data: str, says: str) -> str:
     return msgspec.json.format(msgspec.json.encode(given), indent=2).decode() if given else says
 
 
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """``1 task``, ``3 tasks``."""
     return f"{number(n)} {noun if n == 1 else plural or noun + 's'}"

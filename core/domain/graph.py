@@ -17,10 +17,16 @@ TOLD_AT_ONCE = 1_000  # names of unblocked tasks in one fact; more follow as ``t
 
 def lifted_by(state: State, task_id: str) -> dict[str, int]:
     """How many of each task's waits end when ``task_id`` is done, children of unblocked parents included."""
-    stack = list(state.dependents.get(task_id, ()))
+    first = list(state.dependents.get(task_id, ()))
     done = state.tasks.get(task_id)
     if done is not None and done.waits:  # it was done although blocked: what its parts waited for ends with it
-        stack.extend(state.children.get(task_id, ()))
+        first.extend(state.children.get(task_id, ()))
+    return lifted_from(state, first)
+
+
+def lifted_from(state: State, first: list[str]) -> dict[str, int]:
+    """How many waits of each task end when one of each of ``first`` does."""
+    stack = list(first)
     lifted: dict[str, int] = {}
     while stack:
         name = stack.pop()
@@ -39,6 +45,26 @@ def unblocked_by(state: State, task_id: str) -> list[str]:
     return sorted(name for name, n in lifted.items() if _blocked_by_just(state, name, n))
 
 
+def pressed_by(state: State, task_id: str) -> dict[str, int]:
+    """How many waits come to each task when ``task_id`` gets one more: to its parts too, if it waited for nothing."""
+    stack, pressed = [task_id], dict[str, int]()
+    while stack:
+        name = stack.pop()
+        task = state.tasks.get(name)
+        if task is None:
+            continue
+        pressed[name] = pressed.get(name, 0) + 1
+        if pressed[name] == 1 and not task.waits:
+            stack.extend(state.children.get(name, ()))
+    return pressed
+
+
+def freed_by(state: State, task_id: str) -> list[str]:
+    """Tasks that turn from blocked to ready when ``task_id`` waits for one thing less, in order of their ids."""
+    lifted = lifted_from(state, [task_id])
+    return sorted(name for name, n in lifted.items() if _blocked_by_just(state, name, n))
+
+
 def _blocked_by_just(state: State, name: str, n: int) -> bool:
     task = state.tasks[name]
     return task.state == "blocked" and task.waits == n
@@ -51,19 +77,37 @@ def waits_for_itself(state: State, depends_on: Sequence[str], parents: Sequence[
     unblocked (``gated``: parts of what waits). Only a new part can close a circle: nothing can wait for a new task yet.
     """
     for parent_id in parents:
-        reached, gated = _waiting_for(state, parent_id)
-        if reached.intersection(depends_on) or gated.intersection(parents):
+        came = _waiting_for(state, [(parent_id, False)])
+        if any((need, False) in came for need in depends_on) or any((above, True) in came for above in parents):
             return parent_id
     return ""
 
 
-def _waiting_for(state: State, task_id: str) -> tuple[set[str], set[str]]:
-    """Tasks that cannot be done, and tasks that cannot be unblocked, before ``task_id`` is done."""
-    reached, gated = {task_id}, set[str]()
-    stack = [(task_id, False)]
+def way_round(state: State, task_id: str, on: str) -> list[str]:
+    """How ``on`` waits for ``task_id`` already, from the one to the other; nothing where it does not."""
+    if on == task_id:
+        return [task_id]
+    came = _waiting_for(state, [(task_id, False), (task_id, True)])
+    step: Standing | None = (on, False)
+    way: list[str] = []
+    while step is not None and step in came:
+        if not way or way[-1] != step[0]:
+            way.append(step[0])
+        step = came[step]
+    return way
+
+
+Standing = tuple[str, bool]  # a task that cannot be done (False), or not even be unblocked (True)
+
+
+def _waiting_for(state: State, first: Sequence[Standing]) -> dict[Standing, Standing | None]:
+    """All that cannot be done, or be unblocked, before the first ones are; each with the one it was reached from."""
+    came: dict[Standing, Standing | None] = dict.fromkeys(first)
+    stack = list(first)
     while stack:
-        name, blocked = stack.pop()
-        found: list[tuple[str, bool]] = []
+        here = stack.pop()
+        name, blocked = here
+        found: list[Standing] = []
         if blocked:
             for part in state.children.get(name, ()):
                 found += ((part, False), (part, True))
@@ -71,12 +115,11 @@ def _waiting_for(state: State, task_id: str) -> tuple[set[str], set[str]]:
             for other in state.dependents.get(name, ()):
                 found += ((other, False), (other, True))
             found += ((above, False) for above in state.tasks[name].spec.parents)
-        for other, other_blocked in found:
-            seen = gated if other_blocked else reached
-            if other in state.tasks and other not in seen:
-                seen.add(other)
-                stack.append((other, other_blocked))
-    return reached, gated
+        for reached in found:
+            if reached[0] in state.tasks and reached not in came:
+                came[reached] = here
+                stack.append(reached)
+    return came
 
 
 def cycles(edges: Mapping[str, Sequence[str]]) -> list[list[str]]:

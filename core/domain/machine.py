@@ -14,7 +14,23 @@ from typing import Any
 
 import msgspec
 
-from core.domain import agent, errand, hire, lane, plan, run, schedule, session, steer, system, task, template, worker
+from core.domain import (
+    agent,
+    amend,
+    errand,
+    hire,
+    lane,
+    notes,
+    plan,
+    run,
+    schedule,
+    session,
+    steer,
+    system,
+    task,
+    template,
+    worker,
+)
 from core.domain.state import State
 from core.domain.words import MAX_FACTS, MAX_SAID, Fact, Order, Outcome, Refused, token
 
@@ -24,8 +40,8 @@ _UUID7 = re.compile(r"([0-9a-fA-F]{8})-([0-9a-fA-F]{4})-7[0-9a-fA-F]{3}-[0-9a-fA
 DERIVED = "~"  # ids that are derived from what they mean start so; the target's state makes those idempotent
 
 Command = (
-    task.Command | run.Command | steer.Command | worker.Command | hire.Command | agent.Command | lane.Command
-    | session.Command | plan.Command | system.Command | template.Command
+    task.Command | amend.Command | run.Command | steer.Command | worker.Command | hire.Command | agent.Command
+    | lane.Command | session.Command | plan.Command | system.Command | template.Command | notes.Command
 )  # fmt: skip
 
 
@@ -40,8 +56,8 @@ class CommandRefused(Fact, frozen=True, tag="command.refused"):
 
 
 Event = (
-    task.Event | run.Event | steer.Event | worker.Event | hire.Event | errand.Event | agent.Event | lane.Event
-    | session.Event | plan.Event | system.Event | template.Event | CommandRefused
+    task.Event | amend.Event | run.Event | steer.Event | worker.Event | hire.Event | errand.Event | agent.Event
+    | lane.Event | session.Event | plan.Event | system.Event | template.Event | notes.Event | CommandRefused
 )  # fmt: skip
 
 
@@ -73,13 +89,16 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
 # Who decides what, and the order in which they take a fact in: those that look at another's state come before that one.
 # A module may hold a part of an aggregate: reports on a run are in ``run``, orders to it in ``steer``.
-_MODULES: tuple[Any, ...] = (run, steer, agent, lane, session, task, plan, worker, hire, system, template)
+_MODULES: tuple[Any, ...] = (
+    run, steer, agent, lane, session, task, amend, plan, worker, hire, system, template, notes,
+)  # fmt: skip
 
 # Commands that are refused until the log is under these rules. All others were known to the first ones.
 NEEDS_RULES: dict[type, int] = dict.fromkeys(
     (
         agent.Stop, agent.Restart, hire.Hire, hire.Grow, steer.Message, steer.Hold, steer.Continue, system.Halt,
-        system.Release, *typing.get_args(template.Command),
+        system.Release, session.Amend, *typing.get_args(amend.Command), *typing.get_args(notes.Command),
+        *typing.get_args(template.Command),
     ),
     3,
 )  # fmt: skip
@@ -165,7 +184,7 @@ def about(message: Fact | Order) -> tuple[str, str]:
     kind = tag(message).partition(".")[0]
     if kind == "run":
         return kind, message.run_id.rpartition("~")[0]  # type: ignore[union-attr]
-    field = "lane" if kind == "lane" else f"{kind}_id"
+    field = {"lane": "lane", "board": "column"}.get(kind, f"{kind}_id")
     return kind, getattr(message, field, "")
 
 
@@ -247,8 +266,10 @@ def _exists(state: State, kind: str, target: str) -> bool:
             return target in state.tasks or target in state.over
         case "plan":
             return target in state.plans or target in state.sealed_plans
-        case "worker" | "agent" | "lane" | "session" | "template":
+        case "worker" | "agent" | "lane" | "session" | "template" | "view" | "bookmark":
             return target in getattr(state, f"{kind}s")
+        case "board":
+            return target in state.board_limits
         case _:
             return False
 

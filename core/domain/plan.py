@@ -251,10 +251,11 @@ def put_in_force(state: State, plan: Plan, seq: int) -> None:
             continue
         known = state.tasks.get(name)
         if known is None:
-            state.tasks[name] = Task(name, plan.session_id, spec, seq, spec.priority)
+            state.tasks[name] = Task(name, plan.session_id, spec, seq, spec.priority, worded=seq)
         else:
             standing.unlink(state, known)
             known.spec, known.priority = spec, spec.priority
+            known.worded, known.amended = seq, {}
         standing.link(state, name, spec)
     _enter_states(state, after)
     for name in containers:

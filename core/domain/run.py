@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from core.domain import errand, graph, retry, worker
 from core.domain.retry import ERROR_CLASSES
-from core.domain.words import Count, Fact, Line, Order, Refused, Text, Usage
+from core.domain.words import Artifact, Count, Fact, Line, Order, Refused, Text, Usage
 
 if TYPE_CHECKING:
     from core.domain.state import State
@@ -51,6 +51,7 @@ class Finish(Order, frozen=True, tag="run.finish"):
     checks: Annotated[list[Line], Meta(max_length=50)] = []
     usage: Usage = Usage()
     files: Files = []
+    artifacts: Annotated[list[Artifact], Meta(max_length=50)] = []
     duration_ms: Count = 0
 
 
@@ -87,6 +88,7 @@ class Succeeded(Fact, frozen=True, tag="run.succeeded"):
     exit_code: int | None = None
     usage: Usage = Usage()
     files: list[str] = []
+    artifacts: list[Artifact] = []
     duration_ms: int = 0
     unblocked: list[str] = []
 
@@ -104,6 +106,7 @@ class Failed(Fact, frozen=True, tag="run.failed"):
     exit_code: int | None = None
     usage: Usage = Usage()
     files: list[str] = []
+    artifacts: list[Artifact] = []
     duration_ms: int = 0
     then: retry.After = "failed"
     retry_at: int = 0
@@ -120,6 +123,7 @@ class Interrupted(Fact, frozen=True, tag="run.interrupted"):
     lane: str
     usage: Usage = Usage()
     files: list[str] = []
+    artifacts: list[Artifact] = []
     duration_ms: int = 0
     then: retry.After = "ready"
 
@@ -135,6 +139,7 @@ class Stopped(Fact, frozen=True, tag="run.stopped"):
     claimed: str = ""
     usage: Usage = Usage()
     files: list[str] = []
+    artifacts: list[Artifact] = []
     duration_ms: int = 0
 
 
@@ -251,6 +256,7 @@ def _finish(state: State, run: Run, report: Finish, at: int) -> Event:
             claimed=report.result,
             usage=report.usage,
             files=report.files,
+            artifacts=report.artifacts,
             duration_ms=report.duration_ms,
         )
     match report.result:
@@ -274,6 +280,7 @@ def _succeeded(state: State, run: Run, report: Finish) -> Succeeded:
         exit_code=report.exit_code,
         usage=report.usage,
         files=report.files,
+        artifacts=report.artifacts,
         duration_ms=report.duration_ms,
         unblocked=graph.unblocked_by(state, run.task_id)[: graph.TOLD_AT_ONCE],
     )
@@ -289,6 +296,7 @@ def _interrupted(state: State, run: Run, report: Finish) -> Interrupted:
         lane=run.lane,
         usage=report.usage,
         files=report.files,
+        artifacts=report.artifacts,
         duration_ms=report.duration_ms,
         then="paused" if task.state == "paused" else retry.resting("ready", task.waits),
     )
@@ -312,6 +320,7 @@ def _failed(state: State, run: Run, command: Finish, at: int) -> Failed:
         exit_code=command.exit_code,
         usage=command.usage,
         files=command.files,
+        artifacts=command.artifacts,
         duration_ms=command.duration_ms,
         then=then,
         retry_at=retry_at,

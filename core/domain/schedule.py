@@ -64,7 +64,7 @@ def _roll_up(state: State, task: Task) -> RolledUp:
 
 def _next_pair(state: State) -> tuple[Task, Agent] | None:
     """The most urgent, then oldest, ready task that has a free fitting agent, with the least recently busy of those."""
-    best: tuple[int, int, str] | None = None
+    best: ReadyEntry | None = None
     chosen: Agent | None = None
     for (lane_name, needs), queue in list(state.ready.items()):
         head = _first_ready(state, queue, lane_name, needs)
@@ -86,7 +86,7 @@ def _first_ready(state: State, queue: list[ReadyEntry], lane: str, needs: frozen
         if (
             task is not None
             and task.state == "ready"
-            and task.priority == queue[0][0]
+            and (task.priority, task.order) == queue[0][:2]
             and not task.open_children
             and task.spec.lane == lane  # a plan may have reworded it since: then it stands in another queue, too
             and needs_of(task.spec) == needs

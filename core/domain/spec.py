@@ -42,7 +42,9 @@ class TaskSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 
 class Task(msgspec.Struct):
     """A task that is not done. ``waits``: dependencies not done plus parents blocked. ``runs``: attempts numbered so
-    far; ``used``: those that count against the policy; ``losses``: workers lost under it; ``born``: its age."""
+    far; ``used``: those that count against the policy; ``losses``: workers lost under it; ``born``: its age, and
+    ``placed`` what an operator put in its stead. ``worded``: the EVENTS sequence of its last whole wording;
+    ``amended``: of the last change of what was changed since."""
 
     task_id: str
     session_id: str
@@ -60,6 +62,14 @@ class Task(msgspec.Struct):
     open_children: int = 0
     failed_children: int = 0
     done_children: int = 0
+    placed: float | None = None
+    worded: int = 0
+    amended: dict[str, int] = {}
+
+    @property
+    def order(self) -> float:
+        """Among tasks of the same lane and priority the lowest goes first."""
+        return self.born if self.placed is None else self.placed
 
     @property
     def is_open(self) -> bool:

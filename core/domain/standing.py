@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from core.domain import graph, worker
 from core.domain.spec import OPEN, Over, Resting, Task, TaskSpec, TaskState, digest
 
@@ -20,7 +22,7 @@ def resting(task: Task, at: int) -> Resting:
 
 def add(state: State, task_id: str, spec: TaskSpec, seq: int, task_state: TaskState) -> Task:
     """Put a new task into the state, its edges with it."""
-    task = Task(task_id, task_id.partition("/")[0], spec, seq, spec.priority)
+    task = Task(task_id, task_id.partition("/")[0], spec, seq, spec.priority, worded=seq)
     state.tasks[task_id] = task
     link(state, task_id, spec)
     for parent_id in spec.parents:
@@ -49,6 +51,13 @@ def unlink(state: State, task: Task) -> None:
         for other in others:
             if other in edges:
                 edges[other].remove(task.task_id)
+
+
+def reword(state: State, task: Task, depends_on: list[str]) -> None:
+    """Give the task other dependencies, and enter its edges anew."""
+    unlink(state, task)
+    task.spec = msgspec.structs.replace(task.spec, depends_on=depends_on)
+    link(state, task.task_id, task.spec)
 
 
 def bury(state: State, task: Task) -> None:

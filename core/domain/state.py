@@ -9,6 +9,7 @@ import msgspec
 
 from core.domain.agent import PROMPT, SHELL, Agent
 from core.domain.lane import Lane
+from core.domain.notes import Bookmark, View
 from core.domain.plan import Plan
 from core.domain.run import Run
 from core.domain.session import Session
@@ -17,7 +18,7 @@ from core.domain.template import Template
 from core.domain.worker import Worker
 
 ReadyKey = tuple[str, frozenset[str]]  # lane, needs
-ReadyEntry = tuple[int, int, str]  # priority, age, task id: the order in which tasks are given out
+ReadyEntry = tuple[int, float, str]  # priority, age or place, task id: the order in which tasks are given out
 IdleEntry = tuple[int, str]  # last busy, agent id: the least recently busy first
 
 DueEntry = tuple[int, str]  # due, task id: the next timer first
@@ -61,6 +62,9 @@ class Book(msgspec.Struct):
     to_stop: dict[str, None] = {}
     to_roll_up: dict[str, None] = {}
     to_tell: dict[str, list[str]] = {}
+    views: dict[str, View] = {}
+    bookmarks: dict[str, Bookmark] = {}
+    board_limits: dict[str, int] = {}
     recent: dict[str, int] = {}
     forgotten: int = 0  # when the youngest id that is no longer in ``recent`` was made
 
@@ -76,7 +80,7 @@ class State(Book):
         """Put a ready task into its queue."""
         if task.state == "ready" and not task.open_children:
             key = (task.spec.lane, needs_of(task.spec))
-            heappush(self.ready.setdefault(key, []), (task.priority, task.born, task.task_id))
+            heappush(self.ready.setdefault(key, []), (task.priority, task.order, task.task_id))
 
     def offer(self, agent: Agent) -> None:
         """Put an idle agent into its queue."""

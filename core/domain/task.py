@@ -190,6 +190,7 @@ def evolve(  # noqa: C901 - one flat match
         case Reprioritised():
             task = state.tasks[fact.task_id]
             task.priority = fact.priority
+            task.amended["priority"] = seq
             state.offer_task(task)
         case RolledUp():
             if fact.state == "done":

@@ -57,6 +57,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     cost_uusd: Count | None = None
 
 
+class Artifact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Something a run left behind. Its bytes are in the object store ``artifacts`` under ``sha256`` (hex)."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=300)]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    size: Count
+    media_type: Annotated[str, Meta(max_length=200)] = "application/octet-stream"
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """How often and how long a task is tried. Times in seconds; ``jitter`` is a share of the backoff, 0 to 1."""
 
@@ -86,6 +95,12 @@ def check_name(kind: str, name: str) -> None:
     most = _LONGEST[kind]
     if not _ID.fullmatch(name) or len(name.encode()) > most:
         raise Refused(f'{kind} name {name[:120]!r} cannot be used: 1 to {most} bytes, no space, none of / ~ * > " \\')
+
+
+def check_label(kind: str, name: str) -> None:
+    """Refuse a label that a person could not read or tell apart: over 60 bytes, unprintable, spaces around it."""
+    if not name.isprintable() or name.strip() != name or not 1 <= len(name.encode()) <= 60:
+        raise Refused(f"{kind} name {name[:120]!r} cannot be used: 1 to 60 bytes, printable, no space around it")
 
 
 def check_task_id(task_id: str) -> tuple[str, str]:

@@ -64,7 +64,7 @@ def only_what_the_rule_allows_is_given_out(before: State, recorded: list[Recorde
             unmet = [condition.says for condition in conditions(state, each.fact.task_id) if not condition.met]
             assert not unmet, f"{each.fact.task_id} was given out although: {unmet}"
             given = state.tasks[each.fact.task_id]
-            better = [t.task_id for t in startable(state) if (t.priority, t.born, t.task_id) < _rank(given)]
+            better = [t.task_id for t in startable(state) if _rank(t) < _rank(given)]
             assert not better, f"{each.fact.task_id} was given out before {better}"
             _least_recently_busy(state, given, each.fact.agent_id)
         machine.fold(state, each)
@@ -104,8 +104,8 @@ def book(state: State) -> Book:
     return Book(**{name: getattr(state, name) for name in Book.__struct_fields__})
 
 
-def _rank(task: Task) -> tuple[int, int, str]:
-    return task.priority, task.born, task.task_id
+def _rank(task: Task) -> tuple[int, float, str]:
+    return task.priority, task.order, task.task_id
 
 
 def _least_recently_busy(state: State, task: Task, chosen: str) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
-from core.domain import agent, hire, lane, plan, run, session, steer, system, task, worker
+from core.domain import agent, amend, hire, lane, notes, plan, run, session, steer, system, task, worker
 from core.domain.state import State
-from core.domain.words import Order, Policy, Usage
+from core.domain.words import Artifact, Order, Policy, Usage
 
 T = TypeVar("T")
 Draw = Callable[[Random, State], Order]
@@ -176,7 +176,8 @@ def progress(rng: Random, state: State) -> Order:
 
 def finish(rng: Random, state: State) -> Order:
     result = rng.choice(("succeeded", "succeeded", "failed", "failed", "interrupted", "cancelled"))
-    return run.Finish(**_a_run(rng, state), result=result, error_class=rng.choice(ERRORS))  # type: ignore[arg-type]
+    left = [Artifact(name="report.md", sha256="a1" * 32, size=12)] if rng.random() < 0.2 else []
+    return run.Finish(**_a_run(rng, state), result=result, error_class=rng.choice(ERRORS), artifacts=left)  # type: ignore[arg-type]
 
 
 def pause_agent(rng: Random, state: State) -> Order:
@@ -186,6 +187,68 @@ def pause_agent(rng: Random, state: State) -> Order:
 def resume_agent(rng: Random, state: State) -> Order:
     paused = [name for name, each in state.agents.items() if each.paused]
     return agent.Resume(agent_id=rng.choice(paused or [*state.agents, "nobody/x"]))
+
+
+def reword(rng: Random, state: State) -> Order:
+    """Somebody changes a task, now and then one who saw it long ago."""
+    name = any_task(rng, state)
+    changes = amend.Changes(
+        title=rng.choice((None, "write", "polish")),
+        prompt=rng.choice((None, "in verse")),
+        command=rng.choice((None, None, None, "", "true")),
+        lane=rng.choice((None, *LANES)),
+        priority=rng.choice((None, 0, 4)),
+        needs=rng.choice((None, some(rng, ABILITIES, 1))),
+        policy=rng.choice((None, amend.PolicyChanges(max_attempts=rng.randint(1, 4)))),
+    )
+    base = 0 if rng.random() < 0.6 else state.seq - rng.randint(0, 40)
+    return amend.Amend(task_id=name, base=max(0, base), changes=changes)
+
+
+def depend(rng: Random, state: State) -> Order:
+    return amend.Depend(task_id=any_task(rng, state), on=any_task(rng, state))
+
+
+def undepend(rng: Random, state: State) -> Order:
+    bound = [(name, on) for name, each in state.tasks.items() for on in each.spec.depends_on]
+    name, on = rng.choice(bound) if bound else (any_task(rng, state), "default/nobody")
+    return amend.Undepend(task_id=name, on=on)
+
+
+def place(rng: Random, state: State) -> Order:
+    name = any_task(rng, state, "ready", "blocked")
+    known = state.tasks.get(name)
+    same = [
+        other for other, each in state.tasks.items()
+        if known is not None and each.priority == known.priority and each.spec.lane == known.spec.lane
+    ]  # fmt: skip
+    return amend.Place(task_id=name, before=rng.choice(["", *same] if same else [any_task(rng, state)]))
+
+
+def save_view(rng: Random, state: State) -> Order:
+    return notes.SaveView(view_id=rng.choice(("mine", "Broken on B")), page="/tasks", query=f"lane={rng.choice(LANES)}")
+
+
+def remove_view(rng: Random, state: State) -> Order:
+    return notes.RemoveView(view_id=rng.choice([*state.views, "mine"]))
+
+
+def set_bookmark(rng: Random, state: State) -> Order:
+    return notes.SetBookmark(bookmark_id=f"b{rng.randint(1, 3)}", seq=rng.randint(0, state.seq), title="here")
+
+
+def remove_bookmark(rng: Random, state: State) -> Order:
+    return notes.RemoveBookmark(bookmark_id=f"b{rng.randint(1, 3)}")
+
+
+def limit_board(rng: Random, state: State) -> Order:
+    return notes.LimitBoard(column=rng.choice(("running", "ready")), most=rng.randint(0, 3))
+
+
+def amend_session(rng: Random, state: State) -> Order:
+    return session.Amend(
+        session_id=any_session(rng, state), goal=rng.choice((None, "go")), budget_uusd=rng.randint(0, 9)
+    )
 
 
 def stop_agent(rng: Random, state: State) -> Order:
@@ -242,7 +305,9 @@ def resume_lane(rng: Random, state: State) -> Order:
 
 
 def open_session(rng: Random, state: State) -> Order:
-    return session.Open(session_id=f"siding-{len(state.sessions) - (rng.random() < 0.1)}")
+    return session.Open(
+        session_id=f"siding-{len(state.sessions) - (rng.random() < 0.1)}", budget_uusd=rng.choice((0, 5_000_000))
+    )
 
 
 def close_session(rng: Random, state: State) -> Order:
@@ -264,7 +329,8 @@ WEIGHTS: dict[Draw, int] = {
     reprioritise: 2, begin_plan: 4, add_to_plan: 6, seal_plan: 4, drop_plan: 1, drain: 1, leave: 1, lose: 2,
     pause_agent: 1, resume_agent: 1, configure_lane: 1, pause_lane: 1, resume_lane: 2, open_session: 2,
     close_session: 2, adopt_rules: 1, go_on: 1, stop_agent: 1, restart_agent: 1, hire_agents: 1, grow: 1, message: 1,
-    hold: 2, go_on_run: 2, halt: 1, release: 4,
+    hold: 2, go_on_run: 2, halt: 1, release: 4, reword: 4, depend: 4, undepend: 3, place: 3, save_view: 1,
+    remove_view: 1, set_bookmark: 1, remove_bookmark: 1, limit_board: 1, amend_session: 1,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ The read models are such a reader. The laws hold the core to it: whatever its st
 
 from __future__ import annotations
 
-from core.domain import plan, run, session, task, worker
+from core.domain import amend, plan, run, session, task, worker
 from core.domain.spec import OPEN
 from core.domain.words import Fact
 
@@ -34,6 +34,12 @@ def read(told: States, fact: Fact) -> None:  # noqa: C901 - one flat match
             told[fact.task_id] = fact.state
             told.update(dict.fromkeys(fact.unblocked, "ready"))
         case task.Unblocked():
+            told.update(dict.fromkeys(fact.unblocked, "ready"))
+        case amend.DependencyAdded():
+            told[fact.task_id] = fact.state
+            told.update(dict.fromkeys(fact.blocked, "blocked"))
+        case amend.DependencyRemoved():
+            told[fact.task_id] = fact.state
             told.update(dict.fromkeys(fact.unblocked, "ready"))
         case worker.Assigned():
             told[fact.task_id] = "running"

@@ -30,22 +30,26 @@ AT_FIRST = {
 }  # fmt: skip
 
 WITH_RULES_3 = {
-    "agent.restart", "agent.stop", "core.halt", "core.release", "run.continue", "run.hold", "run.message",
-    "worker.grow", "worker.hire",
+    "agent.restart", "agent.stop", "board.limit", "bookmark.remove", "bookmark.set", "core.halt", "core.release",
+    "run.continue", "run.hold", "run.message", "session.amend", "task.amend", "task.depend", "task.place",
+    "task.undepend", "template.define", "template.retire", "template.use", "view.remove", "view.save", "worker.grow",
+    "worker.hire",
 }  # fmt: skip
 
 COMMANDS = AT_FIRST | WITH_RULES_3
 
 FACTS = {
-    "agent.paused", "agent.resumed", "command.refused", "core.clock_suspected", "core.clock_trusted", "core.genesis",
-    "core.halted", "core.released", "core.rules_adopted", "lane.configured", "lane.paused", "lane.resumed",
-    "plan.begun", "plan.dropped", "plan.released", "plan.sealed", "run.continued", "run.failed", "run.held",
-    "run.interrupted", "run.progressed", "run.started", "run.stopped", "run.succeeded", "session.closed",
-    "session.opened", "task.cancelled", "task.paused", "task.reprioritised", "task.resumed", "task.retried",
-    "task.rolled_up", "task.staged", "task.submitted", "task.unblocked", "task.woken", 
-    "worker.assigned", "worker.cancel_ordered", "worker.continue_ordered",
-    "worker.draining", "worker.grown", "worker.halt_ordered", "worker.hire_ordered", "worker.hold_ordered",
-    "worker.interrupt_ordered", "worker.left", "worker.lost", "worker.message_ordered", "worker.registered",
+    "agent.paused", "agent.resumed", "board.limited", "bookmark.placed", "bookmark.removed", "command.refused",
+    "core.clock_suspected", "core.clock_trusted", "core.genesis", "core.halted", "core.released", "core.rules_adopted",
+    "lane.configured", "lane.paused", "lane.resumed", "plan.begun", "plan.dropped", "plan.released", "plan.sealed",
+    "run.continued", "run.failed", "run.held", "run.interrupted", "run.progressed", "run.started", "run.stopped",
+    "run.succeeded", "session.amended", "session.closed", "session.opened", "task.amended", "task.cancelled",
+    "task.dependency_added", "task.dependency_removed", "task.paused", "task.placed", "task.reprioritised",
+    "task.resumed", "task.retried", "task.rolled_up", "task.staged", "task.submitted", "task.unblocked", "task.woken",
+    "template.defined", "template.retired", "template.used", "view.removed", "view.saved", "worker.assigned",
+    "worker.cancel_ordered", "worker.continue_ordered", "worker.draining", "worker.grown", "worker.halt_ordered",
+    "worker.hire_ordered", "worker.hold_ordered", "worker.interrupt_ordered", "worker.left", "worker.lost",
+    "worker.message_ordered", "worker.registered",
 }  # fmt: skip
 
 

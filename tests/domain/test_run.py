@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from core.domain import retry, run, task, worker
-from core.domain.words import Policy
+from core.domain.words import Artifact, Policy
 from tests.spec import USED, finish, given, planned, register, submit
 
 FIX = "default/fix"
@@ -155,3 +156,24 @@ def test_the_jitter_depends_on_the_run_alone_and_stays_within_its_share():
 
 def test_a_task_without_backoff_is_tried_again_at_once():
     assert retry.backoff_us(Policy(backoff_s=0.0), 3, "default/fix~1") == 0
+
+
+# -- what it leaves behind --------------------------------------------------------------------------------------------
+
+REPORT = Artifact(name="report.md", sha256="a1" * 32, size=812, media_type="text/markdown")
+
+
+@pytest.mark.parametrize("result", ["succeeded", "failed", "interrupted", "cancelled"])
+def test_a_run_names_what_it_left_behind_however_it_ended(result: str):
+    story = given(register(), submit("fix"))
+    if result == "cancelled":
+        story = story.after(task.Cancel(task_id="default/fix"))
+    (ended, *_) = story.when(finish(story, "fix", result, artifacts=[REPORT]))
+    assert ended.artifacts == [REPORT]
+
+
+@pytest.mark.parametrize("wrong", [{"sha256": "../../etc/passwd"}, {"name": ""}, {"size": -1}])
+def test_an_artifact_that_is_none_is_refused_at_the_door(wrong: dict):
+    good = {"name": "x", "sha256": "a1" * 32, "size": 1}
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert([good | wrong], list[Artifact])

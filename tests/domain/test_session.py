@@ -86,3 +86,30 @@ def test_a_worker_lost_before_it_was_told_to_stop_does_not_bring_a_cancelled_tas
 def test_the_default_session_cannot_be_closed():
     said = given().refusal(session.Close(session_id="default"))
     assert "stays open" in said.reason
+
+
+# -- budget, and what it is about -------------------------------------------------------------------------------------
+
+
+def test_a_session_may_say_what_it_may_cost():
+    opened = session.Open(session_id="lantern", goal="light", budget_uusd=12_000_000)
+    assert given().when(opened) == [session.Opened(session_id="lantern", goal="light", budget_uusd=12_000_000)]
+
+
+def test_what_an_open_session_is_about_can_be_changed_in_part():
+    story = given(session.Open(session_id="lantern", goal="light", root="/srv/lantern"))
+    facts = story.when(session.Amend(session_id="lantern", goal="more light", budget_uusd=5))
+    assert facts == [
+        session.Amended(session_id="lantern", goal="more light", root="/srv/lantern", budget_uusd=5),
+    ]
+    assert story.refusal(session.Amend(session_id="lantern", goal="light")).outcome == "already_so"
+
+
+def test_the_default_session_may_have_a_goal_too():
+    assert given().when(session.Amend(session_id="default", goal="odd jobs"))[0].goal == "odd jobs"
+
+
+def test_what_a_closed_session_was_about_stays():
+    story = given(session.Open(session_id="lantern"), session.Close(session_id="lantern"))
+    assert "is closed" in story.refusal(session.Amend(session_id="lantern", goal="x")).reason
+    assert "no session 'nowhere'" in story.refusal(session.Amend(session_id="nowhere", goal="x")).reason
