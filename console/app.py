@@ -19,7 +19,23 @@ from console.cells import drawing
 from console.desk import Desk
 from console.errors import handle, refuse
 from console.login import Gate
-from console.pages import agents, bulk, command, commands, cost, edit, kept, now, palette, queues, runs, task, tasks, timeline
+from console.pages import (
+    agents,
+    bulk,
+    command,
+    commands,
+    cost,
+    edit,
+    exports,
+    kept,
+    now,
+    palette,
+    queues,
+    runs,
+    task,
+    tasks,
+    timeline,
+)
 from console.render import STATIC
 from console.security import Guard
 
@@ -37,8 +53,8 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     app.add_middleware(Guard, gate=gate, refuse=_refuse)
     paths: set[str] = set()
     doors = (
-        entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost, timeline,
-        commands, command, api,
+        entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost,
+        exports, timeline, commands, command, api,
     )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)

@@ -10,6 +10,12 @@ select seq, at_us, run_id, 'stopping' as what from facts
 -- on worker.interrupt_ordered
 select seq, at_us, run_id, 'stopping' as what from facts
 
+-- on run.held
+select seq, at_us, run_id, 'held' as what from facts
+
+-- on run.continued
+select seq, at_us, run_id, 'continued' as what from facts
+
 -- The runs that touch the range, as they stood. A run under way ends at the moment itself, as far as anybody knows.
 -- query chosen
 select r.*, case r.ended_at when 0 then greatest($time, r.assigned_at) else r.ended_at end as until,

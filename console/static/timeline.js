@@ -339,6 +339,9 @@
       here.searchParams.set("from", stamp(this.from));
       here.searchParams.set("to", stamp(this.to));
       history.replaceState(history.state, "", here);
+      const range = document.getElementById("tl-range");
+      if (range) range.textContent = [this.from, this.to].map((at) => new Date(at).toISOString().slice(11, 19)).join(" to ") + ", UTC";
+      for (const width of document.querySelectorAll("[aria-label='How far back'] a[aria-current]")) width.removeAttribute("aria-current");
       for (const link of document.querySelectorAll("a[data-ranged]")) {
         const url = new URL(link.href);
         url.searchParams.set("from", stamp(this.from));
