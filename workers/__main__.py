@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import msgspec
 import uvloop
 
 from core.answers import LinkAnswers
+from core.artifacts import StoredArtifacts
 from core.clock import SystemClock
 from core.domain.words import Refused, check_name, token
 from core.door import Door
@@ -71,7 +73,9 @@ async def _work(arguments: argparse.Namespace, settings: Settings, pools: Sequen
     clock = SystemClock()
     credentials = settings.credentials("worker")
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    journal = Journal(settings.data / "workers" / token(arguments.name) / "journal")
+    folder = settings.data / "workers" / token(arguments.name)
+    journal = Journal(folder / "journal")
+    shutil.rmtree(folder / "artifacts", ignore_errors=True)  # of a life that ended before it could keep them
     link = await connect(
         _address(settings),
         name=f"worker {arguments.name}",
@@ -90,6 +94,8 @@ async def _work(arguments: argparse.Namespace, settings: Settings, pools: Sequen
         clock=clock,
         journal=journal,
         secrets=_secrets(settings, pools),
+        artifacts=StoredArtifacts(link),
+        folder=folder / "artifacts",
         replace=arguments.replace,
         ttl_s=arguments.heartbeat_ttl,
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Literal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Literal
 
 from core.domain.run import Finish
-from core.domain.words import Usage
+from core.domain.words import Artifact, Usage
 from core.observation import Observation, encode_observation
-from workers.adapters.adapter import Adapter, Ended, Job, Means, Output, Seen, Unfit
+from workers import diffs
+from workers.adapters.adapter import Adapter, Ended, Job, Made, Means, Output, Seen, Unfit
+from workers.keepsakes import KEPT_WITHIN_S, Keepsakes
 from workers.observe import Redactor, cut
 from workers.outbox import Outbox
 from workers.output import OutputLog
@@ -19,6 +21,8 @@ from workers.within import within
 log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 5.0  # after an order to end, everything of the run is gone by then
+HEARD_WITHIN_S = 5.0  # a word from the operator
+IN_A_HURRY_S = 1.5  # for keeping what an interrupted run left: its worker may be on its way out
 MAX_FILES, MAX_FILES_SIZE = 500, 20_000  # names, and characters of all of them: every report carries them
 
 Verdict = Literal["cancelled", "interrupted", "timeout", "abandoned"]
@@ -28,7 +32,15 @@ class Attempt:
     """Drives one adapter, notes what happens and how it ended. ``over`` is done when nothing of it runs any more."""
 
     def __init__(
-        self, job: Job, adapter: Adapter, means: Means, *, seen: Outbox, output: OutputLog, redact: Redactor
+        self,
+        job: Job,
+        adapter: Adapter,
+        means: Means,
+        *,
+        seen: Outbox,
+        output: OutputLog,
+        redact: Redactor,
+        keepsakes: Keepsakes,
     ) -> None:
         self.job = job
         self.began = means.clock.monotonic()
@@ -39,6 +51,11 @@ class Attempt:
         self.usage = Usage()
         self.verdict: Verdict | None = None
         self.ended: Ended | None = None
+        self.artifacts: list[Artifact] = []
+        self._keepsakes = keepsakes
+        self._held_at: float | None = None  # None: it is not held
+        self._held_s = 0.0
+        self._telling: set[asyncio.Future[None]] = set()
         self._adapter = adapter
         self._clock = means.clock
         self._seen = seen
@@ -63,6 +80,28 @@ class Attempt:
         if not self._endings or not gently:
             self._endings.add(asyncio.ensure_future(self._bring_down(gently=gently)))
 
+    def overdue(self, now: float, late_s: float) -> bool:
+        """Whether its time limit ended ``late_s`` ago. The time it was held does not count."""
+        return self._held_at is None and self.began + self._held_s + self.job.policy.time_limit_s + late_s <= now
+
+    def hold(self) -> None:
+        """Freeze it where it is. Nothing happens to one that is ending."""
+        if self._held_at is None and self.verdict is None:
+            self._held_at = self._clock.monotonic()
+            self._do(self._adapter.hold())
+            self._note(Seen(kind="note", name="held", says="held: it stands still where it is"))
+
+    def go_on(self) -> None:
+        if self._held_at is not None:
+            self._held_s += self._clock.monotonic() - self._held_at
+            self._held_at = None
+            self._do(self._adapter.go_on())
+            self._note(Seen(kind="note", name="continued", says="goes on"))
+
+    def tell(self, text: str) -> None:
+        """Pass on a word from the operator; what becomes of it is observed."""
+        self._do(self._tell(text))
+
     def finish(self, worker_id: str, epoch: int) -> Finish:
         """The report of how it ended; call when ``over``."""
         ended = self.ended or Ended(result="failed", error_class="unknown", error="it ended without saying how")
@@ -86,8 +125,25 @@ class Attempt:
             checks=[cut(self._redact.text(check), 490) for check in ended.checks[:50]],
             usage=self.usage,
             files=self.files,
+            artifacts=self.artifacts,
             duration_ms=duration_ms,
         )
+
+    def _do(self, doing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(doing)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, text: str) -> None:
+        try:
+            await within(self._clock, HEARD_WITHIN_S, self._adapter.send(text))
+        except Unfit as error:
+            self._note(Seen(kind="message", name="refused", says=str(error), failed=True, data={"text": text}))
+        except TimeoutError:
+            says = f"the agent did not take it within {HEARD_WITHIN_S:g} s"
+            self._note(Seen(kind="message", name="refused", says=says, failed=True, data={"text": text}))
+        else:
+            self._note(Seen(kind="message", name="delivered", says=text))
 
     async def _work(self) -> None:
         try:
@@ -98,6 +154,8 @@ class Attempt:
                         await self._output.write(happening.stream, happening.data)
                     case Seen():
                         self._note(happening)
+                    case Made():
+                        self._keepsakes.hand_over(happening.name, happening.data)
                     case Ended():
                         self.ended = happening
         except Unfit as error:
@@ -113,6 +171,14 @@ class Attempt:
         if self._endings:
             await asyncio.wait(self._endings)
         self._output.close()
+        if self.verdict == "abandoned":
+            await self._keepsakes.discard()
+            return
+        within_s = KEPT_WITHIN_S if self.verdict is None else IN_A_HURRY_S
+        self.artifacts = await self._keepsakes.kept(within_s=within_s)
+        if self._keepsakes.left_out:
+            left_out = "; ".join(self._keepsakes.left_out[:10])
+            self._note(Seen(kind="note", name="artifacts", says=f"not kept: {left_out}", failed=True))
 
     async def _bring_down(self, *, gently: bool) -> None:
         """Ask, then stop, then drop it: one after another, each for its share of ``STOP_WITHIN_S``."""
@@ -141,6 +207,8 @@ class Attempt:
         if seen.percent is not None:
             self.percent = min(max(seen.percent, 0), 100)
             self.changed = True
+        diff = diffs.bounded(seen.diff) if seen.diff else ""
+        added, removed = diffs.figures(seen.diff) if seen.diff else (0, 0)
         self._n += 1
         observation = Observation(
             run_id=self.job.run_id,
@@ -153,6 +221,9 @@ class Attempt:
             failed=seen.failed,
             usage=seen.usage,
             data=self._redact.data(seen.data),
+            diff=self._redact.text(diff),
+            added=added,
+            removed=removed,
         )
         self._seen.put(encode_observation(observation))
 

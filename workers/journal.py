@@ -11,7 +11,9 @@ from pathlib import Path
 import msgspec
 
 from core.domain.words import token
+from core.domain.worker import AgentSpec
 from workers import keeper
+from workers.pools import Pool
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +34,19 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     pgid_start: int = 0
 
 
+class Hired(msgspec.Struct, frozen=True):
+    """Agents taken on at run time: a crash must not lose them."""
+
+    pool: Pool
+    agents: list[AgentSpec]
+
+
 class Life(msgspec.Struct, frozen=True, kw_only=True):
-    """The process that holds the journal, and the boot ids it has registered under, newest last."""
+    """The process that holds the journal, the boot ids it has registered under, newest last, and who was hired."""
 
     pid: int
     boot_ids: list[str] = []
+    hired: list[Hired] = []
 
 
 class Journal:
@@ -57,6 +67,7 @@ class Journal:
             raise Occupied(f"worker {name!r} is running already, as {who}: give this one another --name") from None
         before = self._read_life()
         self._boot_ids = before.boot_ids if before is not None else []
+        self._hired = before.hired if before is not None else []
 
     @property
     def boot_ids(self) -> list[str]:
@@ -66,7 +77,22 @@ class Journal:
     def begin(self, boot_id: str) -> None:
         """Note a boot id before it is registered."""
         self._boot_ids = [*self._boot_ids[-9:], boot_id]
-        _write(self._life, msgspec.json.encode(Life(pid=os.getpid(), boot_ids=self._boot_ids)))
+        self._write_life()
+
+    @property
+    def hired(self) -> list[Hired]:
+        """Agents taken on at run time, by this process or one that did not leave in good order."""
+        return list(self._hired)
+
+    def hire(self, hired: Hired) -> None:
+        """Note agents before they are reported."""
+        self._hired = [*self._hired, hired]
+        self._write_life()
+
+    def dismiss(self) -> None:
+        """The worker has left: its next life begins with its own pools."""
+        self._hired = []
+        self._write_life()
 
     def write(self, entry: Entry) -> None:
         _write(self._file(entry.run_id), msgspec.json.encode(entry))
@@ -88,6 +114,9 @@ class Journal:
 
     def _file(self, run_id: str) -> Path:
         return self._folder / f"run.{token(run_id)[-200:]}.json"
+
+    def _write_life(self) -> None:
+        _write(self._life, msgspec.json.encode(Life(pid=os.getpid(), boot_ids=self._boot_ids, hired=self._hired)))
 
     def _read_life(self) -> Life | None:
         try:

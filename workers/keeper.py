@@ -4,11 +4,14 @@
 
 Descriptor 0 is a socket to the worker; 1 and 2 are the agent's terminal. The worker sends
 
-    <length>\\n<worker's pid>\\0<time limit s>\\0<lease s>\\0<folder>\\0<argv 0>\\0<argv 1>…     once: start it
-    lease <seconds>\\n    term <seconds>\\n    kill\\n                                       later: go on; end; end now
+    <length>\\n<worker's pid>\\0<time limit s>\\0<lease s>\\0<limits>\\0<folder>\\0<argv 0>\\0…     once: start it
+    lease <seconds>\\n    term <seconds>\\n    kill\\n                                    later: go on; end; end now
+    hold\\n    go\\n                                                                  freeze all of it; let it go on
 
-and reads ``started <pid> <start time>`` or ``unable <reason>``, then ``over <code> <signal> <why> <strays>`` when the
-tree is gone. ``why``: ended, told, orphaned (the worker is gone), lease (it said nothing for too long), limit.
+and reads ``started <pid> <start time>`` or ``unable <reason>``, then ``over <code> <signal> <why> <strays> <figure>``
+when the tree is gone. ``why``: ended, told, orphaned (the worker is gone), lease (it said nothing for too long), limit
+(its time), memory, processes (``figure``: how much it had). ``limits``: ``memory bytes,processes,cpus,nice``, 0: none.
+A held tree's time limit stands still; its lease does not, and it dies by it, and with its worker, as any other.
 
 The keeper is a subreaper: whatever the agent starts stays below it in the tree, double-forked and in sessions of its
 own or not, and is killed when the agent ends, on order, on the time limit, when the lease ends, when the worker dies.
@@ -29,6 +32,9 @@ WORKER = 0  # the socket's descriptor
 TERM_S = 1.0  # from SIGTERM to SIGKILL where the worker did not say
 GIVE_UP_S = 10.0  # processes that survive SIGKILL so long hang in the kernel; the worker is told and we go
 FOREVER = float("inf")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+WEIGH_EVERY_S = 0.2  # how often a tree with limits is looked at
+WALL = 4  # times its memory limit: more than that no process gets from the kernel, however fast it asks
 
 
 class Tree:
@@ -38,7 +44,7 @@ class Tree:
         self.pid = 0
         self.status: int | None = None  # of the agent itself, once it has ended
 
-    def start(self, argv: list[str], folder: str) -> None:
+    def start(self, argv: list[str], folder: str, limits: tuple[int, int, int, int]) -> None:
         """Fork and exec; ``OSError`` when the folder or the program cannot be used."""
         told, tell = os.pipe()  # closes by exec; anything that comes through it is an errno
         keeper = os.getpid()
@@ -53,6 +59,7 @@ class Tree:
                     signal.signal(number, signal.SIG_DFL)
                 nothing = os.open(os.devnull, os.O_RDONLY)
                 os.dup2(nothing, WORKER)
+                confine(limits)
                 os.chdir(folder)
                 os.execvp(argv[0], argv)  # noqa: S606 - no shell is the point
             except OSError as error:
@@ -85,6 +92,22 @@ class Tree:
         except (ProcessLookupError, PermissionError):
             pass
 
+    def freeze(self) -> None:
+        """Stop all of it; again while new ones are found, which were being forked meanwhile."""
+        stopped: set[int] = set()
+        for _ in range(200):
+            found = descendants(os.getpid()) - stopped
+            if not found:
+                return
+            for pid in found:
+                send(pid, signal.SIGSTOP)
+            stopped |= found
+
+    def thaw(self) -> None:
+        """Let all of it go on."""
+        for pid in descendants(os.getpid()):
+            send(pid, signal.SIGCONT)
+
     def kill(self) -> int:
         """Kill all of it, wherever it hid; how many there were beside the agent. Returns when all are gone."""
         strays: set[int] = set()
@@ -109,26 +132,27 @@ class Tree:
 
 
 def main() -> int:
-    limit_s, lease_s, argv, folder = prepare()
+    limit_s, lease_s, limits, argv, folder = prepare()
     tree = Tree()
     bell = alarm()
     try:
-        tree.start(argv, folder)
+        tree.start(argv, folder, limits)
     except OSError as error:
         say(f"unable {error.strerror}: {argv[0] if os.path.isdir(folder) else folder}")  # noqa: PTH112 - pathlib costs 5 ms
         return 1
     say(f"started {tree.pid} {start_time(tree.pid)}")
-    why = Watch(tree, bell, limit_s, lease_s).until_over()
+    watch = Watch(tree, bell, limit_s, lease_s, limits)
+    why = watch.until_over()
     strays = tree.kill()
     status = tree.status if tree.status is not None else signal.SIGKILL
     code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    say(f"over {code} {number} {why} {strays}")
+    say(f"over {code} {number} {why} {strays} {watch.figure}")
     return 0
 
 
-def prepare() -> tuple[float, float, list[str], str]:
-    """Become what a keeper is, and read what is to be kept: time limit, lease, argv, folder."""
+def prepare() -> tuple[float, float, tuple[int, int, int, int], list[str], str]:
+    """Become what a keeper is, and read what is to be kept: time limit, lease, limits, argv, folder."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     length = b""
@@ -137,17 +161,41 @@ def prepare() -> tuple[float, float, list[str], str]:
     body = b""
     while len(body) < int(length):
         body += os.read(WORKER, int(length) - len(body)) or gone()
-    worker, limit_s, lease_s, folder, *argv = os.fsdecode(body).split("\0")
+    worker, limit_s, lease_s, limits, folder, *argv = os.fsdecode(body).split("\0")
     if os.getppid() != int(worker):
         gone()  # it died before we asked to be told
-    return float(limit_s), float(lease_s), argv, folder
+    memory, processes, cpus, nice = map(int, limits.split(","))
+    return float(limit_s), float(lease_s), (memory, processes, cpus, nice), argv, folder
+
+
+def confine(limits: tuple[int, int, int, int]) -> None:
+    """What the kernel holds a process, and all it starts, to without anybody looking: processors, nice, a last wall."""
+    memory, _, cpus, nice = limits
+    if cpus:
+        ours = sorted(os.sched_getaffinity(0))
+        first = os.getpid() % len(ours)  # not all of them on the same processor
+        os.sched_setaffinity(0, {ours[(first + n) % len(ours)] for n in range(min(cpus, len(ours)))})
+    if nice:
+        os.nice(nice)
+    if memory:
+        import resource
+
+        wall = memory * WALL
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (wall if hard < 0 else min(wall, hard), hard))
 
 
 class Watch:
     """Waits for whatever ends the run."""
 
-    def __init__(self, tree: Tree, bell: int, limit_s: float, lease_s: float) -> None:
+    def __init__(
+        self, tree: Tree, bell: int, limit_s: float, lease_s: float, limits: tuple[int, int, int, int]
+    ) -> None:
         now = time.monotonic()
+        self.figure = 0  # how much it had of what it had too much of
+        self._memory, self._processes = limits[0], limits[1]
+        self._weigh_at = now if self._memory or self._processes else FOREVER
+        self._held_at = 0.0  # 0: it is not held
         self._tree = tree
         self._bell = bell
         self._limit = now + limit_s
@@ -162,7 +210,8 @@ class Watch:
         poll.register(WORKER, select.POLLIN)
         poll.register(self._bell, select.POLLIN)
         while True:
-            due = min(self._limit, self._lease, self._kill_at)
+            limit = FOREVER if self._held_at else self._limit
+            due = min(limit, self._lease, self._kill_at, self._weigh_at)
             wait_ms = None if due == FOREVER else max(0, round((due - time.monotonic()) * 1000) + 1)
             ready = dict(poll.poll(wait_ms))
             if self._bell in ready:
@@ -176,10 +225,36 @@ class Watch:
             now = time.monotonic()
             if now >= self._lease:
                 return "lease"
-            if now >= self._limit:
+            if now >= self._limit and not self._held_at:
                 return "limit"
+            if now >= self._weigh_at and (over := self._weigh(now)):
+                return over
             if now >= self._kill_at:
                 return self._why
+
+    def _weigh(self, now: float) -> str:
+        """What the tree has too much of: memory (private, all its processes together) or processes; or nothing."""
+        self._weigh_at = now + WEIGH_EVERY_S
+        pids = below(os.getpid())
+        if self._processes and len(pids) > self._processes:
+            self.figure = len(pids)
+            return "processes"
+        used = sum(map(private_bytes, pids)) if self._memory else 0
+        if used > self._memory:
+            self.figure = used
+            return "memory"
+        return ""
+
+    def _hold(self) -> None:
+        if not self._held_at:
+            self._held_at = time.monotonic()
+            self._tree.freeze()
+
+    def _go(self) -> None:
+        if self._held_at:
+            self._limit += time.monotonic() - self._held_at
+            self._held_at = 0.0
+            self._tree.thaw()
 
     def _obey(self) -> str:
         """Take in the worker's orders; "now" when the tree has to go at once."""
@@ -199,6 +274,11 @@ class Watch:
                 self._why = "told"
                 self._kill_at = min(self._kill_at, time.monotonic() + float(seconds or TERM_S))
                 self._tree.tell(signal.SIGTERM)
+                self._go()  # a frozen process hears nothing
+            elif word == "hold":
+                self._hold()
+            elif word == "go":
+                self._go()
             elif word == "kill":
                 self._why = "told"
                 return "now"
@@ -221,6 +301,34 @@ def descendants(root: int) -> set[int]:
         row = [pid for parent in row for pid in children.get(parent, ()) if pid not in found]
         found.update(row)
     return found
+
+
+def below(root: int) -> set[int]:
+    """As ``descendants``, where the kernel tells a process's children: that costs by the tree, not by the machine."""
+    found: set[int] = set()
+    row = [root]
+    while row:
+        pid = row.pop()
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - as above
+                with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:  # noqa: PTH123 - as above
+                    children = [int(each) for each in file.read().split()]
+                row += [child for child in children if child not in found]
+                found.update(children)
+        except OSError:
+            if pid == root:
+                return descendants(root)
+    return found
+
+
+def private_bytes(pid: int) -> int:
+    """Memory of a process that is its own, not a file's; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123 - as above
+            fields = file.read().split()
+        return (int(fields[1]) - int(fields[2])) * PAGE
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def state_of(pid: int) -> tuple[str, int]:

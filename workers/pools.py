@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import count
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from core.domain.words import Name
-from core.domain.worker import AgentSpec
+from core.domain.worker import AgentSpec, HireOrdered
+from workers.limits import Limits
 
 ADAPTERS = ("noop", "shell", "sim", "tape")
 OURS = ("SWITCHTOWER_", "NATS_")  # variables that open our own doors never reach an agent
@@ -26,6 +28,9 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     ``env``: variables of the worker's environment its processes may see, besides the usual few; ``folder``: where they
     work (``tape``: where the tapes are); ``speed`` and ``seed`` are for ``sim`` and ``tape``.
+
+    What one run with processes may use, 0: as much as there is. ``memory_mb``: private memory of all its processes
+    together; ``processes``: how many; ``cpus``: on so many processors; ``nice``: 1 to 19, standing back for others.
     """
 
     adapter: str
@@ -38,10 +43,18 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     speed: Annotated[float, Meta(gt=0, le=100_000)] = 1.0
     seed: int = 0
     output_cap_bytes: Annotated[int, Meta(ge=1_000)] = 8 << 20
+    memory_mb: Annotated[int, Meta(ge=0, le=1 << 24)] = 0
+    processes: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    cpus: Annotated[int, Meta(ge=0, le=4_096)] = 0
+    nice: Annotated[int, Meta(ge=0, le=19)] = 0
 
     @property
     def called(self) -> str:
         return self.name or self.adapter
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(memory_bytes=self.memory_mb * 1_000_000, processes=self.processes, cpus=self.cpus, nice=self.nice)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,19 +101,29 @@ def checked(pools: list[Pool], *, source: str) -> list[Pool]:
     return pools
 
 
+def hired(order: HireOrdered, pools: list[Pool], taken: set[str]) -> tuple[Pool, list[AgentSpec]]:
+    """The agents an order asks for: of the pool it names, where there is one, else of a new one. ``taken``: names that
+    are in use. ``BadPools`` says why not."""
+    called = order.pool or order.adapter
+    like = next((pool for pool in pools if pool.called == called and pool.adapter == order.adapter), None)
+    pool = like or Pool(adapter=order.adapter, name=called)
+    pool = msgspec.structs.replace(
+        pool,
+        count=order.count,
+        model=order.model or pool.model,
+        capabilities=order.capabilities or pool.capabilities,
+    )
+    checked([pool], source=f"the order to hire for pool {called!r}")
+    free = (name for n in count(1) if (name := f"{called}-{n}") not in taken)
+    return pool, [_spec(pool, next(free)) for _ in range(order.count)]
+
+
 def agents(pools: list[Pool]) -> list[tuple[AgentSpec, Pool]]:
     """Every agent as it is offered to the core, and its pool."""
-    return [
-        (
-            AgentSpec(
-                name=f"{pool.called}-{n}",
-                adapter=pool.adapter,
-                model=pool.model,
-                pool=pool.called,
-                capabilities=pool.capabilities,
-            ),
-            pool,
-        )
-        for pool in pools
-        for n in range(1, pool.count + 1)
-    ]
+    return [(_spec(pool, f"{pool.called}-{n}"), pool) for pool in pools for n in range(1, pool.count + 1)]
+
+
+def _spec(pool: Pool, name: str) -> AgentSpec:
+    return AgentSpec(
+        name=name, adapter=pool.adapter, model=pool.model, pool=pool.called, capabilities=pool.capabilities
+    )

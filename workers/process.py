@@ -19,12 +19,14 @@ from core.clock import Clock
 from core.settings import inherited
 from workers import keeper
 from workers.journal import Entry, Journal, alive
+from workers.limits import UNLIMITED, Limits
 from workers.within import within
 
 log = logging.getLogger(__name__)
 
 KEEPER = [sys.executable, "-I", "-S", keeper.__file__]
 RUN_MARK, BOOT_MARK = "SWITCHTOWER_RUN_ID", "SWITCHTOWER_BOOT_ID"
+OUR_PYTHON = "SWITCHTOWER_PYTHON"  # the interpreter that knows our own tools: python -m workers.spec_kit
 # What a process needs to find its programs, its home and its language; nothing that opens a door.
 ENVIRONMENT = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "TMPDIR",
@@ -40,12 +42,14 @@ class CannotStart(Exception):
 
 
 class Exit(msgspec.Struct, frozen=True):
-    """How a tree ended: the agent's exit code (-1: by ``signal``), why (see ``keeper``), how many more were killed."""
+    """How a tree ended: the agent's exit code (-1: by ``signal``), why (see ``keeper``), how many more were killed;
+    ``figure``: how much it had of what it was killed for, bytes or processes."""
 
     code: int
     signal: int
     why: str
     strays: int
+    figure: int = 0
 
 
 class Processes:
@@ -62,12 +66,22 @@ class Processes:
         return len(self._trees)
 
     async def start(
-        self, run_id: str, argv: Sequence[str], *, folder: Path, env: Sequence[str] = (), time_limit_s: float
+        self,
+        run_id: str,
+        argv: Sequence[str],
+        *,
+        folder: Path,
+        env: Sequence[str] = (),
+        given: Mapping[str, str] | None = None,
+        time_limit_s: float,
+        limits: Limits = UNLIMITED,
     ) -> Tree:
-        """Start ``argv`` in a tree of its own; ``CannotStart`` says why not. ``env``: more variables it may see."""
+        """Start ``argv`` in a tree of its own; ``CannotStart`` says why not. ``env``: more variables it may see;
+        ``given``: variables made for it."""
         if any("\0" in each for each in argv):
             raise CannotStart("its command holds a NUL byte, which no program can be given")
-        seen = {**inherited((*ENVIRONMENT, *env)), RUN_MARK: run_id, BOOT_MARK: self.boot_id}
+        seen = {**inherited((*ENVIRONMENT, *env)), **(given or {}), RUN_MARK: run_id, BOOT_MARK: self.boot_id}
+        seen[OUR_PYTHON] = sys.executable
         tree = Tree(run_id, self._clock, self._sweep)
         self._trees[run_id] = tree
         try:
@@ -76,7 +90,7 @@ class Processes:
                 run_id=run_id, boot_id=self.boot_id, keeper_pid=tree.keeper, keeper_start=keeper.start_time(tree.keeper)
             )
             self._journal.write(entry)
-            await tree.begin(argv, folder, time_limit_s=time_limit_s, lease_s=self._lease_left_s)
+            await tree.begin(argv, folder, time_limit_s=time_limit_s, lease_s=self._lease_left_s, limits=limits)
             self._journal.write(msgspec.structs.replace(entry, pgid=tree.pid, pgid_start=tree.pid_start))
         except BaseException:
             await tree.discard()
@@ -189,11 +203,14 @@ class Tree:
         self.keeper = self._process.pid
         self._from_keeper, self._to_keeper = await asyncio.open_unix_connection(sock=ours)
 
-    async def begin(self, argv: Sequence[str], folder: Path, *, time_limit_s: float, lease_s: float) -> None:
+    async def begin(
+        self, argv: Sequence[str], folder: Path, *, time_limit_s: float, lease_s: float, limits: Limits = UNLIMITED
+    ) -> None:
         """Have the keeper start the agent; ``CannotStart`` when it could not."""
         assert self._to_keeper is not None
         assert self._from_keeper is not None
-        fields = [str(os.getpid()), repr(time_limit_s), repr(lease_s), str(folder), *argv]
+        most = f"{limits.memory_bytes},{limits.processes},{limits.cpus},{limits.nice}"
+        fields = [str(os.getpid()), repr(time_limit_s), repr(lease_s), most, str(folder), *argv]
         body = os.fsencode("\0".join(fields))
         self._to_keeper.write(b"%d\n%b" % (len(body), body))
         try:
@@ -233,6 +250,14 @@ class Tree:
         """Kill all of it."""
         self._tell("kill\n")
 
+    def hold(self) -> None:
+        """Freeze all of it where it is; its time limit stands still."""
+        self._tell("hold\n")
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        self._tell("go\n")
+
     async def discard(self) -> None:
         """End a keeper that started nothing, and with it whatever it may have started all the same."""
         if self._process is None:
@@ -256,7 +281,7 @@ class Tree:
             line = []
         exit_ = Exit(-1, signal.SIGKILL, "keeper", 0)
         if line and line[0] == "over":
-            exit_ = Exit(int(line[1]), int(line[2]), line[3], int(line[4]))
+            exit_ = Exit(int(line[1]), int(line[2]), line[3], int(line[4]), int(line[5]))
         else:
             log.error("keeper died run_id=%s pid=%d", self.run_id, self.keeper)
             await self._sweep(self.run_id)

@@ -11,8 +11,9 @@ from typing import Literal
 import msgspec
 
 from core.clock import Clock
-from core.domain import run
+from core.domain import hire, run
 from core.domain.words import Usage
+from core.domain.worker import AgentSpec
 from core.door import Door
 from core.ledger import LedgerError, TooLarge
 
@@ -63,6 +64,27 @@ class Reports:
 
     def finish(self, report: run.Finish) -> None:
         self._say(report)
+
+    def grow(self, agents: list[AgentSpec], order: int) -> None:
+        """Agents that came by the order of that EVENTS sequence."""
+        self._grow(hire.Grow(worker_id=self._worker_id, epoch=self._epoch, agents=agents), order)
+
+    def _grow(self, report: hire.Grow, order: int) -> None:
+        def again(error: BaseException) -> None:
+            log.warning("agents not reported worker_id=%s: %s", self._worker_id, error)
+            later = asyncio.ensure_future(self._clock.sleep(SAY_AGAIN_S))
+            later.add_done_callback(lambda _: None if self._closed else self._grow(report, order))
+
+        def stored(said: Future[int]) -> None:
+            if not said.cancelled() and (error := said.exception()) is not None and not self._closed:
+                again(error)
+
+        try:
+            said = self._door.put(report, command_id=f"~grow/{self._worker_id}/{self._epoch}/{order}")
+        except LedgerError as error:
+            again(error)
+        else:
+            said.add_done_callback(stored)
 
     def close(self) -> None:
         """The epoch is over: what could not be stored yet would be fenced."""

@@ -6,18 +6,23 @@ import asyncio
 import logging
 from asyncio import Future
 from collections import deque
+from collections.abc import Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, Literal
 
+from core.artifacts import Artifacts
 from core.clock import Clock
 from core.domain import worker
 from core.domain.words import token
 from core.door import Door
 from core.envelope import decode_fact
 from core.ledger import Ledger
+from core.observation import Observation, encode_observation
 from workers.adapters import adapter_for
 from workers.adapters.adapter import Ended, Job, Means
 from workers.attempt import Attempt
+from workers.keepsakes import Keepsakes
 from workers.lease import Lease
 from workers.observe import Redactor
 from workers.outbox import Outbox
@@ -35,6 +40,7 @@ PROGRESS_RATE = 200
 LATE_S = 1.0  # the keeper enforces a time limit; what has none is stopped so much later
 
 End = Literal["drained", "lease", "fenced"]
+Hire = Callable[[worker.HireOrdered], list[worker.AgentSpec]]
 
 
 class Shift:
@@ -55,6 +61,9 @@ class Shift:
         output: Outbox,
         redact: Redactor,
         lease: Lease,
+        hire: Hire,
+        artifacts: Artifacts | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.worker_id, self.epoch = worker_id, epoch
         self.over: Future[End] = asyncio.get_running_loop().create_future()
@@ -66,6 +75,8 @@ class Shift:
         self._sights, self._output = sights, output
         self._redact = redact
         self._lease = lease
+        self._hire = hire
+        self._artifacts, self._folder = artifacts, folder
         self._runs: dict[str, Attempt] = {}
         self._to_start: deque[Attempt] = deque()  # in the order in which they began
         self._progress_at = 0.0
@@ -124,11 +135,11 @@ class Shift:
         async with aclosing(self._ledger.follow("EVENTS", after=self.epoch, subjects=[inbox])) as news:
             async for stored in news:
                 for each in stored:
-                    self._obey(decode_fact(each.data).fact)
+                    self._obey(decode_fact(each.data).fact, each.seq)
                     if self.over.done():
                         return
 
-    def _obey(self, order: object) -> None:
+    def _obey(self, order: object, seq: int) -> None:
         match order:
             case worker.Registered():
                 self._end("fenced", f"another process registered as {order.worker_id!r} (host {order.host!r})")
@@ -145,6 +156,27 @@ class Shift:
                 self._stop(order.run_id, "cancelled")
             case worker.InterruptOrdered(epoch=self.epoch):
                 self._stop(order.run_id, "interrupted")
+            case _:
+                self._steer(order, seq)
+
+    def _steer(self, order: object, seq: int) -> None:
+        """What a person does to runs that go on."""
+        match order:
+            case worker.HaltOrdered(epoch=self.epoch):
+                log.info("halts worker_id=%s runs=%d", self.worker_id, self.busy)
+                for attempt in list(self._runs.values()):
+                    attempt.end("interrupted")
+            case worker.HoldOrdered(epoch=self.epoch):
+                if held := self._runs.get(order.run_id):
+                    held.hold()
+            case worker.ContinueOrdered(epoch=self.epoch):
+                if held := self._runs.get(order.run_id):
+                    held.go_on()
+            case worker.MessageOrdered(epoch=self.epoch):
+                self._tell(order.run_id, order.text)
+            case worker.HireOrdered(epoch=self.epoch):
+                if agents := self._hire(order):
+                    self._reports.grow(agents, seq)
             case _:
                 pass  # a refusal, or a fact about an earlier epoch
 
@@ -165,7 +197,24 @@ class Shift:
         elif order.run_id not in self._runs:
             self._begin(order, pool)
 
+    def _tell(self, run_id: str, text: str) -> None:
+        if attempt := self._runs.get(run_id):
+            attempt.tell(text)
+            return
+        late = Observation(
+            run_id=run_id,
+            n=0,
+            at=self._clock.now_us(),
+            kind="message",
+            name="refused",
+            says="the run was over before it could be told",
+            failed=True,
+            data=self._redact.data({"text": text}),
+        )
+        self._sights.put(encode_observation(late))
+
     def _begin(self, order: worker.Assigned, pool: Pool) -> None:
+        keepsakes = Keepsakes(order.run_id, self._artifacts, self._folder, self._redact, self._clock)
         job = Job(
             run_id=order.run_id,
             task_id=order.task_id,
@@ -177,6 +226,7 @@ class Shift:
             files=order.files,
             policy=order.policy,
             pool=pool,
+            artifacts=keepsakes.folder,
         )
         attempt = Attempt(
             job,
@@ -185,6 +235,7 @@ class Shift:
             seen=self._sights,
             output=OutputLog(job.run_id, self._output, self._clock, self._redact, cap_bytes=pool.output_cap_bytes),
             redact=self._redact,
+            keepsakes=keepsakes,
         )
         self._runs[job.run_id] = attempt
         self._to_start.append(attempt)
@@ -251,7 +302,7 @@ class Shift:
 
     def _keep_limits(self, now: float) -> None:
         for attempt in self._runs.values():
-            if attempt.verdict is None and attempt.began + attempt.job.policy.time_limit_s + LATE_S <= now:
+            if attempt.verdict is None and attempt.overdue(now, LATE_S):
                 attempt.end("timeout")
 
     async def _watch_lease(self) -> None:

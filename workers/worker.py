@@ -12,6 +12,7 @@ from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from core.artifacts import Artifacts
 from core.clock import Clock
 from core.domain import worker
 from core.domain.words import token
@@ -20,11 +21,11 @@ from core.envelope import Answer, decode_fact
 from core.heartbeat import BEAT_S, MARGIN_S, TTL_S, Beat, beat_key, encode_beat
 from core.ids import new_id
 from core.ledger import Ledger, LedgerError
-from workers.journal import Journal
+from workers.journal import Hired, Journal
 from workers.lease import Lease
 from workers.observe import Redactor
 from workers.outbox import Outbox
-from workers.pools import Pool, agents
+from workers.pools import BadPools, Pool, agents, hired
 from workers.process import Processes
 from workers.shift import End, Shift
 from workers.within import within
@@ -61,6 +62,8 @@ class Worker:
         clock: Clock,
         journal: Journal,
         secrets: Sequence[str] = (),
+        artifacts: Artifacts | None = None,
+        folder: Path | None = None,
         replace: bool = False,
         version: str = "",
         beat_s: float = BEAT_S,
@@ -74,6 +77,9 @@ class Worker:
         self._journal = journal
         self._specs = [spec for spec, _ in agents(list(pools))]
         self._pools = {f"{worker_id}/{spec.name}": pool for spec, pool in agents(list(pools))}
+        for each in journal.hired:
+            self._add(each)
+        self._artifacts, self._folder = artifacts, folder
         self._redact = Redactor(secrets)
         self._replace = replace
         self._version = version
@@ -84,6 +90,26 @@ class Worker:
         """Finish what runs, at most ``drain_s`` seconds; then interrupt the rest, and leave."""
         if not self._stop.done():
             self._stop.set_result(drain_s)
+
+    def hire(self, order: worker.HireOrdered) -> list[worker.AgentSpec]:
+        """Take on the agents an order asks for, noted on disk before they are reported; none where it cannot be."""
+        taken = {spec.name for spec in self._specs}
+        try:
+            pool, specs = hired(order, list(self._pools.values()), taken)
+        except BadPools as error:
+            log.warning("nobody hired worker_id=%s: %s", self.worker_id, error)
+            return []
+        newcomers = Hired(pool, specs)
+        self._journal.hire(newcomers)
+        self._add(newcomers)
+        return specs
+
+    def _add(self, newcomers: Hired) -> None:
+        taken = {spec.name for spec in self._specs}
+        for spec in newcomers.agents:
+            if spec.name not in taken:
+                self._specs.append(spec)
+                self._pools[f"{self.worker_id}/{spec.name}"] = newcomers.pool
 
     async def run(self) -> None:
         """Register and work until stopped. ``NotWanted`` when the core refuses, ``Gap`` when the log is broken."""
@@ -128,6 +154,9 @@ class Worker:
             output=self._output,
             redact=self._redact,
             lease=lease,
+            hire=self.hire,
+            artifacts=self._artifacts,
+            folder=self._folder,
         )
         log.info("works worker_id=%s epoch=%d agents=%d", self.worker_id, epoch, len(self._pools))
         beating = asyncio.ensure_future(self._beat(boot_id, shift, lease))
@@ -171,6 +200,7 @@ class Worker:
             self.stop(drain_s=0)
             leave = worker.Leave(worker_id=self.worker_id, epoch=epoch)
             await self._try_order(leave, f"~leave/{self.worker_id}/{epoch}")
+            self._journal.dismiss()
 
     async def _try_order(self, command: worker.Command, command_id: str) -> None:
         try:

@@ -14,7 +14,8 @@ LOSSES = 3  # workers a task may take down before it is quarantined
 # Trying again changes nothing about these: a person has to.
 FINAL_ERRORS = frozenset({"auth", "invalid", "permission", "budget", "unsupported"})
 ERROR_CLASSES = FINAL_ERRORS | {
-    "exit", "timeout", "crash", "rate_limit", "overloaded", "network", "hung", "lost", "interrupted", "unknown",
+    "exit", "timeout", "crash", "rate_limit", "overloaded", "network", "hung", "lost", "interrupted", "limit",
+    "unknown",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.answers import LocalAnswers
+from core.artifacts import MemoryArtifacts
 from core.clock import Clock, HandClock, SystemClock
 from core.domain import machine, task, worker
 from core.domain.words import Policy
@@ -60,6 +61,7 @@ class Plant:
         self.ledger = MemoryLedger(self.clock)
         self.answers = LocalAnswers()
         self.heart = Heart(self.clock)
+        self.artifacts = MemoryArtifacts()
         self.door = Door(self.ledger, self.answers, self.clock, by="ada")
         self.engine = Engine(self.ledger, self.clock, answers=self.answers, beats=self.heart, build="test")
         self.tasks: list[asyncio.Task[None]] = []
@@ -86,6 +88,8 @@ class Plant:
             heart=self.heart,
             clock=self.clock,
             journal=journal,
+            artifacts=self.artifacts,
+            folder=self.folder / name / "artifacts",
             **settings,
         )
         running = asyncio.ensure_future(hired.run())

@@ -176,7 +176,7 @@ def test_usage_is_counted_once_a_message_however_many_lines_it_has():
     message = {"id": "m1", "content": [{"type": "text", "text": "hi"}], "usage": usage}
     line = msgspec.json.encode({"type": "assistant", "message": message})
     kinds = [[each.kind for each in stream.line(line)] for _ in range(3)]
-    assert kinds == [["text", "usage"], ["text"], ["text"]]
+    assert kinds == [["usage", "text"], ["text"], ["text"]]
     assert stream.usage.input_tokens == 7
 
 

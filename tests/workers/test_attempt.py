@@ -12,6 +12,7 @@ from core.domain.words import Usage
 from tests.workers.plant import Plant
 from workers.adapters.adapter import Ended, Happening, Job, Means, Seen
 from workers.attempt import Attempt
+from workers.keepsakes import Keepsakes
 from workers.observe import Redactor
 from workers.outbox import Outbox
 from workers.output import OutputLog
@@ -53,7 +54,8 @@ def attempt(plant: Plant, agent: Agent) -> Attempt:
     redact = Redactor(["open-sesame"])
     log = OutputLog(JOB.run_id, output, plant.clock, redact, cap_bytes=1000)
     plant.tasks.append(asyncio.ensure_future(sights.run()))
-    return Attempt(JOB, agent, means, seen=sights, output=log, redact=redact)
+    kept = Keepsakes(JOB.run_id, None, None, redact, plant.clock)
+    return Attempt(JOB, agent, means, seen=sights, output=log, redact=redact, keepsakes=kept)
 
 
 @pytest.mark.parametrize("verdict", ["cancelled", "interrupted"])

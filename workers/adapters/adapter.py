@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -15,7 +16,7 @@ from workers.process import Processes
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One run, as its agent needs to know it."""
+    """One run, as its agent needs to know it. ``artifacts``: a folder whose files are kept when it ends."""
 
     run_id: str
     task_id: str
@@ -27,11 +28,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     files: list[str] = []
     policy: Policy = Policy()
     pool: Pool
+    artifacts: Path | None = None
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened in a run, worth looking at later. Fields as in ``core.observation.Observation``;
-    ``percent`` where the agent can tell; ``usage`` totals so far."""
+    ``percent`` where the agent can tell; ``usage`` totals so far; ``diff``: of a file touched, unified."""
 
     kind: Kind
     name: str = ""
@@ -41,6 +43,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     percent: int | None = None
     data: dict[str, Any] = {}
+    diff: str = ""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """Bytes worth keeping, from an agent that has no folder to leave them in."""
+
+    name: str
+    data: bytes
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -61,7 +71,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     checks: list[str] = []
 
 
-Happening = Seen | Output | Ended
+Happening = Seen | Output | Made | Ended
 
 
 class Unfit(Exception):
@@ -88,6 +98,14 @@ class Adapter(Protocol):
 
     async def send(self, text: str) -> None:
         """A word from the operator; ``Unfit`` where nobody listens."""
+        ...
+
+    async def hold(self) -> None:
+        """Stand still where it is, until ``go_on``; also before it was started. Ending it ends that, too."""
+        ...
+
+    async def go_on(self) -> None:
+        """Stand still no longer."""
         ...
 
     async def interrupt(self) -> None:

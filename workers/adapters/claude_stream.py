@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from core.domain.words import Usage
+from workers import diffs
 from workers.adapters.adapter import Ended, Seen
 
 WRITES = {"Write": "file_path", "Edit": "file_path", "MultiEdit": "file_path", "NotebookEdit": "notebook_path"}
@@ -87,9 +88,8 @@ class ClaudeStream:
                 seen.append(Seen(kind="text", says=said, ref=str(message.get("id", ""))))
             elif block.get("type") == "tool_use":
                 seen += self._call(block)
-        if usage := self._count(message, model):
-            seen.append(usage)
-        return seen
+        usage = self._count(message, model)
+        return [usage, *seen] if usage else seen  # what a message used stands before what it then called
 
     def _call(self, block: dict[str, Any]) -> list[Seen]:
         name, given, ref = str(block.get("name", "")), block.get("input"), str(block.get("id", ""))
@@ -98,7 +98,7 @@ class ClaudeStream:
         shown = next((str(value) for value in given.values() if isinstance(value, str)), "")
         calls = [Seen(kind="tool", name=name, ref=ref, says=shown[:200], data={"input": given}, usage=self.usage)]
         if path := given.get(WRITES.get(name, "")):
-            calls.append(Seen(kind="file", name=str(path), says="changed", ref=ref))
+            calls.append(Seen(kind="file", name=str(path), says="changed", ref=ref, diff=_diff(str(path), given)))
         return calls
 
     def _count(self, message: dict[str, Any], model: str) -> Seen | None:
@@ -162,6 +162,17 @@ class ClaudeStream:
             tool_calls=self.usage.tool_calls,
             cost_uusd=round(cost * 1_000_000) if ours and isinstance(cost, int | float) else None,
         )
+
+
+def _diff(path: str, given: dict[str, Any]) -> str:
+    """What a call that writes would change, as far as it says: where in the file it does not."""
+    name = path.lstrip("/")
+    if isinstance(given.get("content"), str):
+        return diffs.between("", given["content"], name)
+    edits = given.get("edits") if isinstance(given.get("edits"), list) else [given]
+    pairs = [(each.get("old_string"), each.get("new_string")) for each in edits or () if isinstance(each, dict)]
+    parts = [diffs.between(old, new, name) for old, new in pairs if isinstance(old, str) and isinstance(new, str)]
+    return "".join(parts)
 
 
 def _blocks(event: dict[str, Any]) -> list[dict[str, Any]]:

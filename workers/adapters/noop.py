@@ -24,6 +24,12 @@ class Noop:
     async def send(self, text: str) -> None:
         raise Unfit(f"a noop agent listens to nobody, not to {text[:40]!r} either")
 
+    async def hold(self) -> None:
+        pass
+
+    async def go_on(self) -> None:
+        pass
+
     async def interrupt(self) -> None:
         pass
 

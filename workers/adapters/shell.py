@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from workers.adapters.adapter import Ended, Happening, Job, Means, Output, Seen, Unfit
+from workers.keepsakes import FOLDER_MARK, emptied
 from workers.process import CannotStart, Exit, Tree
 
 SHELL = "/bin/sh"
@@ -14,13 +15,15 @@ POLITE_S = 0.8  # from SIGTERM to SIGKILL when interrupted: `up` gives a worker 
 
 
 class Shell:
-    """Exit code 0: succeeded; any other: failed as ``exit``; by a signal: ``crash``; its time limit: ``timeout``."""
+    """Exit code 0: succeeded; any other: failed as ``exit``; by a signal: ``crash``; its time limit: ``timeout``; more
+    memory or processes than its pool allows: ``limit``."""
 
     def __init__(self, job: Job, means: Means) -> None:
         self._job = job
         self._processes = means.processes
         self._tree: Tree | None = None
         self._told = False
+        self._held = False
 
     async def start(self) -> None:
         job = self._job
@@ -36,12 +39,16 @@ class Shell:
                 [SHELL, "-c", job.command],
                 folder=folder,
                 env=job.pool.env,
+                given={FOLDER_MARK: str(emptied(job.artifacts))} if job.artifacts else None,
                 time_limit_s=job.policy.time_limit_s,
+                limits=job.pool.limits,
             )
         except CannotStart as error:
             raise Unfit(f"the command of task {job.task_id} cannot be started: {error}") from error
         if self._told:
             self._tree.kill()  # told to stop while it was starting
+        elif self._held:
+            self._tree.hold()
 
     async def events(self) -> AsyncIterator[Happening]:
         assert self._tree is not None
@@ -55,6 +62,16 @@ class Shell:
 
     async def send(self, text: str) -> None:
         raise Unfit(f"a command listens to nobody; {text[:40]!r} was not sent")
+
+    async def hold(self) -> None:
+        self._held = True
+        if self._tree is not None:
+            self._tree.hold()
+
+    async def go_on(self) -> None:
+        self._held = False
+        if self._tree is not None:
+            self._tree.go_on()
 
     async def interrupt(self) -> None:
         self._told = True
@@ -71,6 +88,8 @@ class Shell:
         if exit_.why == "limit":
             says = f"not done within its time limit of {self._job.policy.time_limit_s:g} s; its processes were killed"
             return Ended(result="failed", error_class="timeout", error=says)
+        if exit_.why in ("memory", "processes"):
+            return Ended(result="failed", error_class="limit", error=_too_much(exit_, self._job))
         if exit_.why in ("told", "orphaned", "lease"):
             return Ended(result="interrupted", exit_code=exit_.code if exit_.code >= 0 else None)
         if exit_.why == "keeper":
@@ -82,6 +101,15 @@ class Shell:
             says = f"the command exited {exit_.code}"
             return Ended(result="failed", error_class="exit", error=says, exit_code=exit_.code)
         return Ended(result="succeeded", exit_code=0)
+
+
+def _too_much(exit_: Exit, job: Job) -> str:
+    """What it had too much of, how much that was, and what its pool allows."""
+    pool = job.pool
+    way_out = f"pool {pool.called!r} allows it; its processes were killed"
+    if exit_.why == "memory":
+        return f"it used {exit_.figure / 1e6:,.0f} MB of memory, more than the {pool.memory_mb:,} MB {way_out}"
+    return f"it had {exit_.figure:,} processes at once, more than the {pool.processes:,} {way_out}"
 
 
 def _absolute(folder: str) -> Path:

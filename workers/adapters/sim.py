@@ -1,12 +1,14 @@
 """A scripted agent that behaves like one with a language model behind it; in process, seeded, as fast as is wanted.
 
-It plans, calls tools, touches files, uses tokens, tells how far it is, and sometimes fails, crashes or hangs. What it
-does depends on the run's id and the pool's seed alone. A line ``sim: …`` in the task's prompt directs it instead:
+It plans, calls tools, prints, touches files, uses tokens, tells how far it is, listens to the operator, leaves a
+report, and sometimes fails, crashes or hangs. What it does depends on the run's id and the pool's seed alone. A line
+``sim: …`` in the task's prompt directs it instead:
 
     sim: seconds=6 fail=1 class=exit      six seconds; the first attempt fails, as "exit"; the next ones do not
 
 ``seconds``; ``fail``, ``crash``, ``hang``: so many first attempts end so (all left out: none does); ``class``: the
-error class of a failure; ``tools``: how many calls; ``checks``: 0 or 1, whether its tests are recorded as a check.
+error class of a failure; ``tools``: how many calls; ``checks``: 0 or 1, whether its tests are recorded as a check;
+``artifacts``: 0 or 1, whether it leaves its report (left out: one in four does).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import msgspec
 
 from core.domain.retry import ERROR_CLASSES
 from core.domain.words import Usage
-from workers.adapters.adapter import Ended, Happening, Job, Means, Seen, Unfit
+from workers.adapters import pretend
+from workers.adapters.adapter import Ended, Happening, Job, Made, Means, Output, Seen, Unfit
 from workers.adapters.pace import Pace
 
 Fate = Literal["well", "fail", "crash", "hang"]
@@ -52,6 +55,7 @@ class Direction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     error_class: str = "exit"
     tools: int | None = None
     checks: int | None = None
+    artifacts: int | None = None
 
 
 class Sim:
@@ -63,6 +67,8 @@ class Sim:
         self._direction = Direction()
         self._fate: Fate = "well"
         self._usage = Usage()
+        self._spent_by_call: list[int] = []
+        self._files = pretend.Files(random.Random(f"{job.pool.seed}/{job.run_id}/files"))  # noqa: S311 - as above
 
     async def start(self) -> None:
         found = _DIRECTION.search(self._job.prompt)
@@ -80,20 +86,32 @@ class Sim:
         pause_s = seconds / len(story) / self._job.pool.speed
         ends_early = self._fate != "well"
         last = self._chance.randrange(len(story) // 2, len(story)) if ends_early else len(story)
-        for seen in story[:last]:
+        for seen, shown in story[:last]:
             if not await self._pace.passed(pause_s * self._chance.uniform(0.5, 1.5)):
                 yield Ended(result="interrupted")
                 return
             yield seen
+            if shown:
+                yield Output("stdout", shown)
             while self._said:
                 yield Seen(kind="text", says=f"Understood: {self._said.pop(0)}")
         if self._fate == "hang" and not await self._pace.passed(self._hangs_s()):
             yield Ended(result="interrupted")
             return
-        yield self._end()
+        end = self._end()
+        if end.result == "succeeded":
+            for made in self._left():
+                yield made
+        yield end
 
     async def send(self, text: str) -> None:
         self._said.append(text)
+
+    async def hold(self) -> None:
+        self._pace.hold()
+
+    async def go_on(self) -> None:
+        self._pace.go_on()
 
     async def interrupt(self) -> None:
         self._pace.stop()
@@ -120,25 +138,44 @@ class Sim:
         """A directed hang outlasts the time limit, whatever that is."""
         return self._job.policy.time_limit_s * 2 if self._direction.hang else HANG_S / self._job.pool.speed
 
-    def _story(self) -> Iterator[Seen]:
+    def _story(self) -> Iterator[tuple[Seen, bytes]]:
+        """What happens, one after the other, each with what it prints."""
         job, chance = self._job, self._chance
         files = job.files or [f"src/{_word(job.title)}.py", f"tests/test_{_word(job.title)}.py"]
         calls = self._direction.tools or chance.randint(4, 9)
-        yield Seen(kind="step", name="plan", says=chance.choice(PLANS), percent=0)
-        yield self._spent(chance.randint(2_000, 9_000), chance.randint(60, 300))
+        yield Seen(kind="step", name="plan", says=chance.choice(PLANS), percent=0), b""
+        yield self._spent(chance.randint(2_000, 9_000), chance.randint(60, 300)), b""
         for n in range(1, calls + 1):
             name, pattern = chance.choice(LOOKS if n <= calls // 3 else WORK)
             file = chance.choice(files)
             subject = pattern.format(file=file, word=_word(job.title))
-            yield Seen(kind="tool", name=name, ref=f"call-{n}", says=subject, data={"input": subject})
+            ref = f"call-{n}"
+            yield Seen(kind="tool", name=name, ref=ref, says=subject, data={"input": subject}), b""
+            fails = name == "Bash" and n < calls and n % 4 == 3
             if name in ("Edit", "Write"):
-                yield Seen(kind="file", name=file, says="changed")
-            yield Seen(kind="tool_result", name=name, ref=f"call-{n}", says=f"{chance.randint(1, 400)} lines")
-            yield self._spent(chance.randint(400, 6_000), chance.randint(40, 900), call=True)
-            yield Seen(kind="step", name="work", says=f"{name} {subject}", percent=100 * n // (calls + 1))
-        yield Seen(kind="text", says=f"{job.title}: done in {calls} calls.")
+                diff = self._files.edit(file) if name == "Edit" else self._files.write(file)
+                yield Seen(kind="file", name=file, says="changed", ref=ref, diff=diff), b""
+            shown = pretend.printed(self._files.chance, subject, fails=fails) if name == "Bash" else b""
+            said = "exit 1: 1 failed" if fails else f"{chance.randint(1, 400)} lines"
+            yield Seen(kind="tool_result", name=name, ref=ref, says=said, failed=fails), shown
+            yield self._spent(chance.randint(400, 6_000), chance.randint(40, 900), ref=ref), b""
+            yield Seen(kind="step", name="work", says=f"{name} {subject}", percent=100 * n // (calls + 1)), b""
+        yield Seen(kind="text", says=f"{job.title}: done in {calls} calls."), b""
 
-    def _spent(self, fresh: int, written: int, *, call: bool = False) -> Seen:
+    def _left(self) -> Iterator[Made]:
+        """What it leaves behind when all went well."""
+        asked = self._direction.artifacts
+        leaves = self._files.chance.random() < 0.25 if asked is None else asked > 0
+        if not leaves:
+            return
+        calls = self._usage.tool_calls
+        yield Made("report.md", pretend.report(self._job.title, calls, self._usage, self._files.names))
+        yield Made("usage.json", pretend.figures(self._usage, calls))
+        yield Made("calls.png", pretend.picture(self._spent_by_call))
+        if self._files.changes:
+            yield Made("changes.diff", "".join(self._files.changes).encode())
+
+    def _spent(self, fresh: int, written: int, *, ref: str = "") -> Seen:
         before = self._usage
         reread = before.input_tokens + before.cache_read_tokens // 2
         cost = fresh * INPUT_UUSD + written * OUTPUT_UUSD + reread * CACHE_READ_UUSD
@@ -146,10 +183,11 @@ class Sim:
             input_tokens=before.input_tokens + fresh,
             output_tokens=before.output_tokens + written,
             cache_read_tokens=before.cache_read_tokens + reread,
-            tool_calls=before.tool_calls + call,
+            tool_calls=before.tool_calls + bool(ref),
             cost_uusd=(before.cost_uusd or 0) + round(cost),
         )
-        return Seen(kind="usage", name=self._job.pool.model or "sim", usage=self._usage)
+        self._spent_by_call.append(fresh + written)
+        return Seen(kind="usage", name=self._job.pool.model or "sim", usage=self._usage, ref=ref)
 
     def _end(self) -> Ended:
         match self._fate:

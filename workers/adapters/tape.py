@@ -66,6 +66,12 @@ class Tape:
     async def send(self, text: str) -> None:
         raise Unfit(f"a tape listens to nobody; {text[:40]!r} was not sent")
 
+    async def hold(self) -> None:
+        self._pace.hold()
+
+    async def go_on(self) -> None:
+        self._pace.go_on()
+
     async def interrupt(self) -> None:
         self._pace.stop()
 
