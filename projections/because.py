@@ -56,7 +56,13 @@ def because_of(
 def why_of(db: Reader, at: At, tasks: Sequence[dict[str, Any]]) -> dict[str, list[Condition]]:
     """For each task row (with ``open_parts``) every condition for starting it, met or not."""
     rule = _rule(db, at, tasks)
-    return {row["task_id"]: why(_view(rule, row), rule.agents, at.at) for row in tasks}
+    views = {row["task_id"]: _view(rule, row) for row in tasks}
+    return {task_id: (view, why(view, rule.agents, at.at)) for task_id, view in views.items()}
+    return {task_id: conditions for task_id, (_, conditions) in seen_of(db, at, tasks).items()}
+
+
+def seen_of(db: Reader, at: At, tasks: Sequence[dict[str, Any]]) -> dict[str, tuple[TaskView, list[Condition]]]:
+    """The same, each with the rule's view of the task."""
 
 
 def agent_views(db: Reader, at: At) -> list[AgentView]:

@@ -15,6 +15,7 @@ from projections.pace import out_of_step
 from projections.reach import reach
 from projections.record import commands, timeline
 from projections.inside import causes, deeds, diffs, file_changes, spending, waits
+from projections.runboard import not_running, pulses, why_not
 from projections.runs import observations, run, runs, tool_calls
 from projections.session import session, session_uses
 from projections.tasks import picks, task, task_rows, tasks, words_of
@@ -26,5 +27,5 @@ __all__ = [
     "BadMoment", "agent", "agents", "attention", "bulk", "burn", "causes", "commands", "costs", "counts", "deeds", "diffs",
     "file_changes", "hour", "hours", "lanes", "latest", "models", "moment", "observations", "out_of_step", "picks", "plans", "queue", "reach",
     "run", "runs", "session", "session_uses", "sessions", "spending", "spent_by", "task", "task_rows", "tasks", "template", "templates", "timeline",
-    "tool_calls", "usage", "waits", "wordings", "words_of", "workers",
+    "tool_calls", "usage", "waits", "wordings", "words_of", "not_running", "pulses", "why_not", "workers",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Queues: each lane with what runs in it, what is in line, and why that is not running."""
+"""Queues: each lane with what runs in it, the line in front of it, and why what does not run does not."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from starlette.responses import Response
 from console.desk import Desk
 from console.look import Look, looking
 from console.panels import Panel, show
-from core.domain.schedule import Condition
 from projections import queries
-from projections.because import why_of
-from projections.rows import At, Run, RunFilter, TaskFilter, Tasks
-from projections.store import Reader
+from projections.rows import Lane, Queued, Run, RunFilter
+from projections.runboard import Pulse
 
 routes = APIRouter()
 
 SHOWN_RUNS = 400  # over all lanes; a lane says how many more there are
 FREE_SLOTS = 12  # free sections of a track that are drawn
+WIDE_TRACK = 24  # a track with more sections than this is drawn small
+LINE = 30
 WHY = 20
+NOTHING = Pulse(done=(0,) * 30, broken=0, at_once=0.0)
 
 
 @routes.get("/queues", include_in_schema=False)
 async def queues(request: Request) -> Response:
     desk, look = await looking(request)
     panels = [
-        Panel("lanes", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look), every_s=15),
+        Panel("lanes", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look), every_s=10),
+        Panel("line", ("tasks", "lanes"), lambda: _line(desk, look), every_s=15),
         Panel("why", ("tasks", "lanes", "runs", "agents"), lambda: _why(desk, look)),
     ]
     return await show(request, desk, look, "queues", "Queues", panels)
@@ -36,28 +38,57 @@ async def queues(request: Request) -> Response:
 
 async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
     lanes = await desk.read_model.query(queries.lanes, look.at)
-    under_way = RunFilter(states=("assigned", "running"), limit=SHOWN_RUNS)
+    under_way = RunFilter(states=("assigned", "running", "held"), limit=SHOWN_RUNS)
     found = await desk.read_model.query(queries.runs, look.at, under_way)
     by_lane: dict[str, list[Run]] = {lane.lane: [] for lane in lanes}
     for run in sorted(found.rows, key=lambda run: (run.assigned_at, run.run_id)):
         by_lane.setdefault(run.lane, []).append(run)
-    return {"lanes": lanes, "runs": by_lane, "free_shown": FREE_SLOTS}
+    return {
+        "lanes": lanes, "runs": by_lane, "pulses": await desk.read_model.query(queries.pulses, look.at),
+        "nothing": NOTHING, "free_shown": FREE_SLOTS, "wide": WIDE_TRACK,
+        "slots": sum(lane.concurrency or 0 for lane in lanes) if all(map(_limited, lanes)) else None,
+    }  # fmt: skip
+
+
+def _limited(lane: Lane) -> bool:
+    return lane.concurrency is not None
+
+
+async def _line(desk: Desk, look: Look) -> dict[str, Any]:
+    """The ready tasks of one lane in the order they are given out: the lane asked for, else the longest line."""
+    lanes = await desk.read_model.query(queries.lanes, look.at)
+    names = {lane.lane for lane in lanes}
+    longest = max(lanes, key=lambda lane: lane.ready, default=None)
+    lane = look.get("line") if look.get("line") in names else longest.lane if longest else ""
+    found = await desk.read_model.query(queries.queue, look.at, lane, limit=LINE + 2) if lane else []
+    return {"lanes": lanes, "lane": lane, "queue": found[:LINE], "moves": _moves(found), "more": len(found) > LINE}
+
+
+def _moves(queue: list[Queued]) -> dict[str, dict[str, str]]:
+    """For each task of the line the task it would stand before when it goes first, up, down or last. Empty: behind all.
+    A move that changes nothing is left out; a line is of one priority."""
+    moves: dict[str, dict[str, str]] = {}
+    for group in _groups(queue):
+        last = len(group) - 1
+        for n, task_id in enumerate(group):
+            up = {"first": group[0], "up": group[n - 1]} if n else {}
+            down = {"down": group[n + 2] if n + 2 <= last else "", "last": ""} if n < last else {}
+            moves[task_id] = up | down
+    return moves
+
+
+def _groups(queue: list[Queued]) -> list[list[str]]:
+    by_priority: dict[int, list[str]] = {}
+    for each in queue:
+        by_priority.setdefault(each.row.priority, []).append(each.row.task_id)
+    return list(by_priority.values())
 
 
 async def _why(desk: Desk, look: Look) -> dict[str, Any]:
-    """The tasks nearest to running that do not run, each with the scheduler's own conditions."""
-    states = ("ready", "waiting", "blocked", "paused")
-    wanted = TaskFilter(states=states, lanes=look.all("lane"), containers=False, order="queue", limit=WHY)
-    found, why = await desk.read_model.query(_not_running, look.at, wanted)
-    names = [condition.name for condition in next(iter(why.values()), [])]
-    return {"found": found, "why": why, "names": names, "seq": look.at.events_seq}
-
-
-def _not_running(db: Reader, at: At, wanted: TaskFilter) -> tuple[Tasks, dict[str, list[Condition]]]:
-    """A page of tasks and, for each, every condition for starting it: one query for all of them."""
-    found = queries.tasks(db, at, wanted)
-    asked = [{name: getattr(row, name) for name in _FOR_THE_RULE} for row in found.rows]
-    return found, why_of(db, at, asked) if asked else {}
-
-
-_FOR_THE_RULE = ("task_id", "lane", "state", "open_parts", "retry_at", "because")
+    """The tasks nearest to running that do not run, or the one asked for, each with the scheduler's own conditions."""
+    task_id = look.get("task")
+    if task_id:
+        why = await desk.read_model.query(queries.why_not, look.at, task_id)
+    else:
+        why = await desk.read_model.query(queries.not_running, look.at, lanes=look.all("lane"), limit=WHY)
+    return {"why": why, "task_id": task_id}
