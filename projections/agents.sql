@@ -23,6 +23,13 @@ from facts f join agents a on a.worker_id = f.worker_id and a.to_seq = 461168601
 select f.seq, a.agent_id, false as present, f.at_us as since
 from facts f join agents a on a.worker_id = f.worker_id and a.to_seq = 4611686018427387904 and a.present
 
+-- on worker.grown alone
+select f.seq, f.worker_id || '/' || f.name as agent_id, f.worker_id, f.name, f.adapter, f.model, f.pool, f.capabilities,
+    true as present, f.at_us as since,
+    case when a.agent_id is null then false end as paused, case when a.agent_id is null then '' end as because
+from (select seq, at_us, worker_id, unnest(agents, recursive := true) from facts) f
+left join agents a on a.agent_id = f.worker_id || '/' || f.name and a.to_seq = 4611686018427387904
+
 -- on agent.paused
 select seq, agent_id, true as paused, reason as because, at_us as since from facts
 
@@ -31,12 +38,14 @@ select seq, agent_id, false as paused, '' as because, at_us as since from facts
 
 -- query page
 with under_way as (
-    select agent_id, arg_max(run_id, born) as run_id, min(assigned_at) as assigned_at from runs
+    select agent_id, arg_max(run_id, born) as run_id, min(assigned_at) as assigned_at,
+        bool_or(state = 'held' and stopping = '') as run_held
+    from runs
     where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by agent_id
 )
 select a.agent_id, a.worker_id, a.name, a.adapter, a.model, a.pool, a.capabilities, a.present, a.paused, a.because,
     a.since, w.state as worker_state, w.since as worker_since, coalesce(u.run_id, '') as run_id,
-    coalesce(u.assigned_at, 0) as assigned_at
+    coalesce(u.assigned_at, 0) as assigned_at, coalesce(u.run_held, false) as run_held
 from agents a
 left join workers w on w.worker_id = a.worker_id and w.from_seq <= $seq and w.to_seq > $seq
 left join under_way u on u.agent_id = a.agent_id

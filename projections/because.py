@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 
 from core.domain.agent import abilities as abilities_of
-from core.domain.schedule import AgentView, Condition, TaskView, why
+from core.domain.schedule import AgentView, Condition, TaskView, said_by, why
 from core.domain.spec import TaskSpec
 from core.domain.state import needs_of
 from core.domain.words import count
 from core.domain.worker import AgentSpec
+from projections.notes import fleet_state
 from projections.rows import At
 from projections.store import Reader, these
 
@@ -35,6 +36,7 @@ class Rule(msgspec.Struct):
     above: dict[str, list[str]]
     wording: dict[str, dict[str, Any]]
     circles: dict[str, list[str]]
+    halted: str
 
 
 def because_of(
@@ -55,14 +57,14 @@ def because_of(
 
 def why_of(db: Reader, at: At, tasks: Sequence[dict[str, Any]]) -> dict[str, list[Condition]]:
     """For each task row (with ``open_parts``) every condition for starting it, met or not."""
-    rule = _rule(db, at, tasks)
-    views = {row["task_id"]: _view(rule, row) for row in tasks}
-    return {task_id: (view, why(view, rule.agents, at.at)) for task_id, view in views.items()}
     return {task_id: conditions for task_id, (_, conditions) in seen_of(db, at, tasks).items()}
 
 
 def seen_of(db: Reader, at: At, tasks: Sequence[dict[str, Any]]) -> dict[str, tuple[TaskView, list[Condition]]]:
     """The same, each with the rule's view of the task."""
+    rule = _rule(db, at, tasks)
+    views = {row["task_id"]: _view(rule, row) for row in tasks}
+    return {task_id: (view, why(view, rule.agents, at.at)) for task_id, view in views.items()}
 
 
 def agent_views(db: Reader, at: At) -> list[AgentView]:
@@ -86,7 +88,9 @@ def needs(row: dict[str, Any]) -> frozenset[str]:
 
 def seen_state(row: dict[str, Any]) -> str:
     """An agent's state as the scheduler sees it: one on a worker that drains or is away is gone."""
-    return "gone" if row["worker_state"] != "live" else agent_state(row)
+    if row["worker_state"] != "live":
+        return "gone"
+    return "held" if row["run_held"] else agent_state(row)
 
 
 def agent_state(row: dict[str, Any]) -> str:
@@ -103,7 +107,13 @@ def _rule(db: Reader, at: At, tasks: Sequence[dict[str, Any]], *, every: bool = 
     unmet = _unmet(db, seq, list(wording), every=every)
     circles = {name: row["circle"] for row in db.ask("tasks.circles", seq=seq) for name in row["circle"]}
     lanes = {row["lane"]: row for row in db.ask("lanes.rule", seq=seq)}
-    return Rule(lanes, agent_views(db, at), unmet, _blocked_above(db, seq, ids, wording, unmet), wording, circles)
+    above = _blocked_above(db, seq, ids, wording, unmet)
+    return Rule(lanes, agent_views(db, at), unmet, above, wording, circles, _halted(db, at))
+
+
+def _halted(db: Reader, at: At) -> str:
+    fleet = fleet_state(db, at)
+    return said_by(fleet.by, fleet.because) if fleet.halted else ""
 
 
 def _wording(db: Reader, seq: int, ids: Sequence[str], *, every: bool) -> dict[str, dict[str, Any]]:
@@ -170,6 +180,7 @@ def _view(rule: Rule, row: dict[str, Any]) -> TaskView:
         retry_at=row["retry_at"],
         because=row["because"],
         circle=rule.circles.get(task_id, []) if row["state"] == "blocked" and (unmet or task_id in rule.above) else [],
+        halted=rule.halted,
     )
 
 
@@ -212,6 +223,8 @@ def _running(row: dict[str, Any], step: dict[str, Any] | None) -> str:
         return ""
     if step["stopping"]:
         return "told to stop" if step["stopping"] == "cancel" else "told to interrupt"
+    if step["state"] == "held":
+        return str(step["because"])
     if step["step"]:
         return str(step["step"])
     return (

@@ -68,4 +68,4 @@ with containers as (
 )
 select task_id from tasks
 where from_seq <= $seq and to_seq > $seq and state = 'ready' and lane = $lane and task_id not in (from containers)
-order by priority, born, task_id limit $limit
+order by priority, coalesce(placed, born), task_id limit $limit

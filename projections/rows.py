@@ -204,6 +204,7 @@ class Run(Row, frozen=True):
     lane: str
     attempt: int
     state: str
+    because: str = ""
     adapter: str = ""
     model: str = ""
     stopping: Literal["", "cancel", "interrupt"] = ""
@@ -383,6 +384,7 @@ class Session(Row, frozen=True):
     state: str
     goal: str = ""
     root: str = ""
+    budget_uusd: int = 0
     summary: str = ""
     opened_at: int = 0
     closed_at: int = 0

@@ -41,7 +41,8 @@ select seq, run_id, 'succeeded' as state, '' as because, '' as stopping, 100 as 
     nullif(usage_input_tokens, 0) as input_tokens,
     nullif(usage_output_tokens, 0) as output_tokens, nullif(usage_cache_read_tokens, 0) as cache_read_tokens,
     nullif(usage_cache_write_tokens, 0) as cache_write_tokens, nullif(usage_tool_calls, 0) as tool_calls,
-    usage_cost_uusd as cost_uusd, nullif(files, []) as files, checks, exit_code, summary, duration_ms,
+    usage_cost_uusd as cost_uusd, nullif(files, []) as files,
+    to_json(artifacts)::varchar as artifacts, checks, exit_code, summary, duration_ms,
     at_us as ended_at, at_us as last_at
 from facts
 
@@ -49,7 +50,8 @@ from facts
 select seq, run_id, 'failed' as state, '' as because, '' as stopping, nullif(usage_input_tokens, 0) as input_tokens,
     nullif(usage_output_tokens, 0) as output_tokens, nullif(usage_cache_read_tokens, 0) as cache_read_tokens,
     nullif(usage_cache_write_tokens, 0) as cache_write_tokens, nullif(usage_tool_calls, 0) as tool_calls,
-    usage_cost_uusd as cost_uusd, nullif(files, []) as files, error_class, error, exit_code, duration_ms,
+    usage_cost_uusd as cost_uusd, nullif(files, []) as files,
+    to_json(artifacts)::varchar as artifacts, error_class, error, exit_code, duration_ms,
     at_us as ended_at, at_us as last_at
 from facts
 
@@ -57,14 +59,16 @@ from facts
 select seq, run_id, 'interrupted' as state, '' as because, '' as stopping, nullif(usage_input_tokens, 0) as input_tokens,
     nullif(usage_output_tokens, 0) as output_tokens, nullif(usage_cache_read_tokens, 0) as cache_read_tokens,
     nullif(usage_cache_write_tokens, 0) as cache_write_tokens, nullif(usage_tool_calls, 0) as tool_calls,
-    usage_cost_uusd as cost_uusd, nullif(files, []) as files, duration_ms, at_us as ended_at, at_us as last_at
+    usage_cost_uusd as cost_uusd, nullif(files, []) as files,
+    to_json(artifacts)::varchar as artifacts, duration_ms, at_us as ended_at, at_us as last_at
 from facts
 
 -- on run.stopped
 select seq, run_id, 'cancelled' as state, '' as because, '' as stopping, nullif(usage_input_tokens, 0) as input_tokens,
     nullif(usage_output_tokens, 0) as output_tokens, nullif(usage_cache_read_tokens, 0) as cache_read_tokens,
     nullif(usage_cache_write_tokens, 0) as cache_write_tokens, nullif(usage_tool_calls, 0) as tool_calls,
-    usage_cost_uusd as cost_uusd, nullif(files, []) as files, duration_ms, at_us as ended_at, at_us as last_at
+    usage_cost_uusd as cost_uusd, nullif(files, []) as files,
+    to_json(artifacts)::varchar as artifacts, duration_ms, at_us as ended_at, at_us as last_at
 from facts
 
 -- on worker.cancel_ordered
@@ -96,7 +100,7 @@ from (select seq, at_us, unnest(released, recursive := true) from facts)
 -- query page
 select r.run_id, r.task_id, r.session_id, r.title, r.agent_id, r.worker_id, r.lane, r.attempt, r.state, r.because, r.stopping,
     r.step, r.percent, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.tool_calls,
-    r.cost_uusd, r.files, r.checks, r.error_class, r.error, r.exit_code, r.summary, r.duration_ms, r.assigned_at,
+    r.cost_uusd, r.files, r.artifacts, r.checks, r.error_class, r.error, r.exit_code, r.summary, r.duration_ms, r.assigned_at,
     r.started_at, r.ended_at, r.last_at, r.born, coalesce(a.adapter, '') as adapter, coalesce(a.model, '') as model
 from (
     select * from runs r where from_seq <= $seq and to_seq > $seq /*where*/ /*before*/ order by born desc /*limit*/

@@ -1,15 +1,19 @@
 -- Sessions and the plans that came into them.
 
 -- interval sessions key session_id
-state varchar, goal varchar, root varchar, summary varchar, opened_at bigint, closed_at bigint
+state varchar, goal varchar, root varchar, budget_uusd bigint, summary varchar, opened_at bigint, closed_at bigint
 
 -- on core.genesis
-select seq, 'default' as session_id, 'open' as state, '' as goal, '' as root, '' as summary, at_us as opened_at,
+select seq, 'default' as session_id, 'open' as state, '' as goal, '' as root, 0 as budget_uusd, '' as summary, at_us as opened_at,
     0 as closed_at
 from facts
 
 -- on session.opened
-select seq, session_id, 'open' as state, goal, root, '' as summary, at_us as opened_at, 0 as closed_at from facts
+select seq, session_id, 'open' as state, goal, root, budget_uusd, '' as summary, at_us as opened_at, 0 as closed_at
+from facts
+
+-- on session.amended
+select seq, session_id, goal, root, budget_uusd from facts
 
 -- on session.closed
 select seq, session_id, 'closed' as state, summary, at_us as closed_at from facts
@@ -37,7 +41,7 @@ seq bigint, plan_id varchar, task_id varchar
 select seq, plan_id, task_id from facts
 
 -- query page
-select session_id, state, goal, root, summary, opened_at, closed_at from sessions
+select session_id, state, goal, root, budget_uusd, summary, opened_at, closed_at from sessions
 where from_seq <= $seq and to_seq > $seq order by state desc, opened_at, session_id
 
 -- query tasks

@@ -39,7 +39,7 @@ _RANK = f"case t.state {' '.join(f'when {state!r} then {rank}' for rank, state i
 _AGE = "case when t.state in ('done', 'cancelled') then -t.since else t.born end"
 _KEYS: dict[TaskOrder, str] = {
     "need": f"{_RANK} as k1, t.priority as k2, {_AGE} as k3",
-    "queue": "t.priority as k1, t.born as k2, 0 as k3",
+    "queue": "t.priority as k1, coalesce(t.placed, t.born) as k2, 0 as k3",
     "recent": "-t.since as k1, -t.born as k2, 0 as k3",
     "cost": "-coalesce(u.cost_uusd, -1) as k1, t.priority as k2, t.born as k3",
     "tokens": "-coalesce(u.tokens, 0) as k1, t.priority as k2, t.born as k3",

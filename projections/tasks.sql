@@ -4,7 +4,7 @@
 session_id varchar, title varchar, kind varchar, lane varchar, priority integer, labels varchar[],
 state varchar, because varchar, proof varchar, agent_id varchar, run_id varchar,
 attempt integer, tries_from bigint, losses integer, max_attempts integer,
-retry_at bigint, since bigint, ready_at bigint, born bigint, born_at bigint, plan_id varchar
+retry_at bigint, since bigint, ready_at bigint, born bigint, born_at bigint, plan_id varchar, placed double
 
 -- on task.submitted
 select seq, task_id, session_id, spec_title as title, spec_kind as kind, spec_lane as lane, spec_priority as priority,
@@ -56,6 +56,30 @@ from (select seq, at_us, blocked, unnest(reopened) as task_id from facts)
 
 -- on task.reprioritised
 select seq, task_id, priority from facts
+
+-- on task.amended
+select seq, task_id, spec_title as title, spec_lane as lane, spec_priority as priority, spec_labels as labels,
+    spec_policy_max_attempts as max_attempts
+from facts
+
+-- on task.dependency_added alone
+select f.seq, f.task_id, f.state, case when t.state <> f.state then '' end as because,
+    case when t.state <> f.state then f.at_us end as since
+from facts f join tasks t on t.task_id = f.task_id and t.to_seq = 4611686018427387904
+union all by name
+select seq, unnest(blocked) as task_id, 'blocked' as state, '' as because, at_us as since from facts
+
+-- on task.dependency_removed alone
+select f.seq, f.task_id, f.state, case when t.state <> f.state then '' end as because,
+    case when t.state <> f.state then f.at_us end as since,
+    case when t.state <> f.state and f.state = 'ready' then f.at_us end as ready_at
+from facts f join tasks t on t.task_id = f.task_id and t.to_seq = 4611686018427387904
+union all by name
+select seq, unnest(unblocked) as task_id, 'ready' as state, '' as because, at_us as since, at_us as ready_at from facts
+
+-- What an operator put in the place of the task's age.
+-- on task.placed
+select seq, task_id, "order" as placed from facts
 
 -- on task.woken
 select seq, task_id, 'ready' as state, '' as because, 0 as retry_at, at_us as since, at_us as ready_at from facts
@@ -196,7 +220,7 @@ from runs where from_seq <= $seq and to_seq > $seq /*ids*/
 group by task_id
 
 -- query steps
-select run_id, step, percent, stopping, state from runs
+select run_id, step, percent, stopping, state, because from runs
 where from_seq <= $seq and to_seq > $seq and ended_at = 0 and list_contains($run_ids, run_id)
 
 -- Dependencies that are not done, in the order they are named; a task nobody knows is 'unknown'.
@@ -215,7 +239,9 @@ select task_id, depends_on, parents, needs, has_command from specs
 where from_seq <= $seq and to_seq > $seq /*ids*/
 
 -- query spec
-select depends_on, parents, spec from specs where from_seq <= $seq and to_seq > $seq and task_id = $task_id
+select depends_on, parents,
+    json_merge_patch(spec, json_object('depends_on', depends_on, 'priority', priority))::varchar as spec
+from specs where from_seq <= $seq and to_seq > $seq and task_id = $task_id
 
 -- query dependents
 select task_id from specs where from_seq <= $seq and to_seq > $seq and list_contains(depends_on, $task_id)

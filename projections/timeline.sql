@@ -18,6 +18,19 @@ from facts
 -- on core.clock_trusted
 select seq, at_us, tag, actor, command_seq, 'the clock is trusted again' as says from facts
 
+-- on core.halted
+select seq, at_us, tag, actor, command_seq,
+    'the fleet is halted' || case when gently then ', what runs, runs on' else '' end
+    || case reason when '' then '' else ': ' || reason end as says
+from facts
+
+-- on core.released
+select seq, at_us, tag, actor, command_seq, 'the fleet goes on' as says from facts
+
+-- on session.amended
+select seq, at_us, tag, actor, command_seq, session_id, 'session changed' || case goal when '' then '' else ': ' || goal end as says
+from facts
+
 -- on session.opened
 select seq, at_us, tag, actor, command_seq, session_id, 'session opened' || case goal when '' then '' else ': ' || goal end as says
 from facts
@@ -64,6 +77,34 @@ from (select *, unnest(reopened) as above from facts)
 -- on task.reprioritised
 select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id,
     'priority is now P' || priority as says
+from facts
+
+-- on task.amended
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id, spec_lane as lane,
+    'changed: ' || array_to_string(changed, ', ') as says
+from facts
+
+-- on task.dependency_added
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id,
+    'depends on ' || "on" || ', ' || state as says
+from facts
+union all by name
+select seq, at_us, tag, actor, command_seq, split_part(held, '/', 1) as session_id, held as task_id,
+    'blocked with ' || task_id as says, false as own
+from (select *, unnest(blocked) as held from facts)
+
+-- on task.dependency_removed
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id,
+    'no longer depends on ' || "on" || ', ' || state as says
+from facts
+union all by name
+select seq, at_us, tag, actor, command_seq, split_part(freed, '/', 1) as session_id, freed as task_id,
+    'ready with ' || task_id as says, false as own
+from (select *, unnest(unblocked) as freed from facts)
+
+-- on task.placed
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id,
+    'moved in the line of its lane' as says
 from facts
 
 -- on task.woken
@@ -159,6 +200,36 @@ select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as sessi
     worker_id, agent_id || ' told to interrupt' as says
 from facts
 
+-- on worker.halt_ordered
+select seq, at_us, tag, actor, command_seq, worker_id, 'told to interrupt all it does' as says from facts
+
+-- on worker.hold_ordered
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id, run_id, agent_id, worker_id, agent_id || ' told to freeze it' as says from facts
+
+-- on worker.continue_ordered
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id, run_id, agent_id, worker_id, agent_id || ' told to go on' as says from facts
+
+-- on worker.message_ordered
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id, run_id, agent_id, worker_id, 'to ' || agent_id || ': ' || text as says from facts
+
+-- on worker.hire_ordered
+select seq, at_us, tag, actor, command_seq, worker_id,
+    'told to take on ' || count || case count when 1 then ' more agent, ' else ' more agents, ' end || adapter as says
+from facts
+
+-- on worker.grown
+select seq, at_us, tag, actor, command_seq, worker_id,
+    'took on ' || len(agents) || case len(agents) when 1 then ' more agent' else ' more agents' end as says
+from facts
+
+-- on run.held
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id, run_id, agent_id,
+    'held' || case reason when '' then '' else ': ' || reason end as says
+from facts
+
+-- on run.continued
+select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id, run_id, agent_id, 'goes on' as says from facts
+
 -- on run.started
 select seq, at_us, tag, actor, command_seq, split_part(task_id, '/', 1) as session_id, task_id, run_id, agent_id,
     worker_id, agent_id || ' began' as says
@@ -202,6 +273,23 @@ from facts
 
 -- on agent.resumed
 select seq, at_us, tag, actor, command_seq, agent_id, split_part(agent_id, '/', 1) as worker_id, 'resumed' as says
+from facts
+
+-- on view.saved
+select seq, at_us, tag, actor, command_seq, 'view ' || view_id || ' saved: ' || page as says from facts
+
+-- on view.removed
+select seq, at_us, tag, actor, command_seq, 'view ' || view_id || ' removed' as says from facts
+
+-- on bookmark.placed
+select seq, at_us, tag, actor, command_seq, 'bookmark at fact ' || place || ': ' || title as says from facts
+
+-- on bookmark.removed
+select seq, at_us, tag, actor, command_seq, 'bookmark ' || bookmark_id || ' removed' as says from facts
+
+-- on board.limited
+select seq, at_us, tag, actor, command_seq,
+    'column ' || "column" || case most when 0 then ' has no limit' else ' holds ' || most || ' at most' end as says
 from facts
 
 -- on lane.configured

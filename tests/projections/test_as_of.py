@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from core.domain import lane, run, schedule
 from core.domain.machine import tag
@@ -30,9 +31,11 @@ async def test_any_moment_shows_what_the_core_knew_then(folded, seed: int):
         await tasks_agree(seen, at, state)
         await runs_agree(seen, at, state)
         await the_fleet_agrees(seen, at, state)
+        await notes_agree(seen, at, state)
         if n % 4 == 0:
             await queues_agree(seen, at, state)
             await reasons_agree(seen, at, state)
+            await wordings_agree(seen, at, state)
 
 
 def telling_moments(history: History, rng: Random) -> list[int]:
@@ -92,15 +95,39 @@ async def the_fleet_agrees(seen, at: At, state: State) -> None:
     assert workers == {name: (worker.state, worker.epoch) for name, worker in state.workers.items()}
     lanes = {lane.lane: (lane.paused, lane.concurrency, lane.running) for lane in await seen.ask(queries.lanes, at)}
     assert lanes == {name: (lane.paused, lane.concurrency, lane.running) for name, lane in state.lanes.items()}
-    sessions = {each.session_id: each.state for each in await seen.ask(queries.sessions, at)}
-    assert sessions == {name: session.state for name, session in state.sessions.items()}
+    sessions = await seen.ask(queries.sessions, at)
+    assert {each.session_id: (each.state, each.goal, each.root, each.budget_uusd) for each in sessions} == {
+        name: (session.state, session.goal, session.root, session.budget_uusd)
+        for name, session in state.sessions.items()
+    }
+    fleet = await seen.ask(queries.fleet_state, at)
+    halted = state.halted
+    assert (fleet.by, fleet.because, fleet.gently) == (
+        (halted.by, halted.reason, halted.gently) if fleet.halted and halted else (fleet.by, "", False)
+    )
+    assert fleet.halted == (halted is not None)
+
+
+async def notes_agree(seen, at: At, state: State) -> None:
+    views = {each.view_id: (each.page, each.query) for each in await seen.ask(queries.views, at)}
+    assert views == {name: (view.page, view.query) for name, view in state.views.items()}
+    bookmarks = {each.bookmark_id: (each.seq, each.title) for each in await seen.ask(queries.bookmarks, at)}
+    assert bookmarks == {name: (mark.seq, mark.title) for name, mark in state.bookmarks.items()}
+    assert await seen.ask(queries.board_limits, at) == state.board_limits
+
+
+async def wordings_agree(seen, at: At, state: State) -> None:
+    """A task's page shows the wording that the next attempt would be given."""
+    for name, task in list(state.tasks.items())[::5]:
+        shown = (await seen.ask(queries.task, at, name)).spec
+        assert shown == replace(task.spec, priority=task.priority), name
 
 
 async def queues_agree(seen, at: At, state: State) -> None:
     for name in state.lanes:
         line = [place.row.task_id for place in await seen.ask(queries.queue, at, name, limit=1_000)]
         ready = [t for t in state.tasks.values() if t.state == "ready" and t.spec.lane == name and not t.open_children]
-        assert line == [t.task_id for t in sorted(ready, key=lambda t: (t.priority, t.born, t.task_id))]
+        assert line == [t.task_id for t in sorted(ready, key=lambda t: (t.priority, t.order, t.task_id))]
 
 
 async def reasons_agree(seen, at: At, state: State) -> None:
