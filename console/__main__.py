@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from console.api import VERSION
 from console.app import create
 from console.beats import Beats
+from console.cli.instance import running
 from console.desk import Desk
 from console.live import Hub
 from console.login import Gate
@@ -31,6 +32,7 @@ from core.ledger import LedgerError
 from core.link import Link, connect
 from core.settings import BadSetting, Settings, load
 from core.streams import ensure
+from core.survey import LinkSurveyor
 from core.tables import Table
 from projections.projector import Projector
 
@@ -82,12 +84,19 @@ def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:
                 yield Desk(
                     ledger=ledger, read_model=read_model, door=door, clock=clock, gate=gate, hub=hub,
                     artifacts=StoredArtifacts(link), beats=beats, version=VERSION,
+                    surveyor=LinkSurveyor(link, ledger, clock, lambda: monitor_of(settings)),
                 )  # fmt: skip
         finally:
             listening.cancel()
             await link.close()
 
     return create(open_desk, gate)
+
+
+def monitor_of(settings: Settings) -> str | None:
+    """The server's monitoring address: as it was given, else as whoever started everything wrote it down."""
+    found = running(settings.data)
+    return settings.nats_monitor or (found.monitor_url if found else "") or None
 
 
 async def _linked(settings: Settings) -> Link:

@@ -32,6 +32,7 @@ from console.pages import (
     palette,
     queues,
     runs,
+    system,
     task,
     tasks,
     timeline,
@@ -54,7 +55,7 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     paths: set[str] = set()
     doors = (
         entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost,
-        exports, timeline, commands, command, api,
+        exports, timeline, commands, command, system, api,
     )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)

@@ -15,13 +15,15 @@ from core.artifacts import Artifacts, MemoryArtifacts
 from core.clock import Clock, SystemClock
 from core.door import Door
 from core.ledger import Ledger
+from core.survey import Surveyor
 from projections.projector import Projector
 
 
 class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """``door`` takes orders, ``read_model`` answers questions, ``hub`` tells open pages what changed,
     ``shelf`` keeps what was just drawn, ``scrolls`` what runs printed. ``artifacts``: a tape's are not on it.
-    ``beats``: how the workers beat; nobody's, where there is no bucket to hear. ``prover`` proves the log."""
+    ``beats``: how the workers beat; nobody's, where there is no bucket to hear. ``prover`` proves the log; ``surveyor``
+    looks at the server behind it (None: a log in memory has none)."""
 
     ledger: Ledger
     read_model: Projector
@@ -34,6 +36,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: Artifacts = msgspec.field(default_factory=MemoryArtifacts)
     beats: Beats = msgspec.field(default_factory=lambda: Beats(SystemClock()))
     prover: Prover = msgspec.field(default_factory=Prover)
+    surveyor: Surveyor | None = None
     version: str = ""
 
 

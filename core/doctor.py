@@ -73,7 +73,7 @@ async def examine(
         *(_settings(name, wanted[name], info) for name, info in infos.items()),
         *(_room(name, info) for name, info in infos.items() if isinstance(info, dict)),
         await _leader(link),
-        *(_lag(reader, infos.get(reader.stream)) for reader in readers or ()),
+        *(lag(reader, _last(infos.get(reader.stream))) for reader in readers or ()),
     ]
 
 
@@ -149,8 +149,12 @@ def _settings(name: str, wanted: Mapping[str, Any], info: Mapping[str, Any] | Le
 
 
 def _room(name: str, info: Mapping[str, Any]) -> Finding:
-    used, most = int(info["state"]["bytes"]), int(info["config"]["max_bytes"])
-    forgets = info["config"]["discard"] == "old"
+    config = info["config"]
+    return room(name, int(info["state"]["bytes"]), int(config["max_bytes"]), forgets=config["discard"] == "old")
+
+
+def room(name: str, used: int, most: int, *, forgets: bool) -> Finding:
+    """How full a stream is, in bytes; ``most`` 0 or less: it has no limit. ``forgets``: its oldest goes then."""
     if most <= 0:
         return Finding(f"room in {name}", False, "has no limit", f"set one: `nats stream edit {name} --max-bytes …`")
     says = f"{_mib(used)} of {_mib(most)}, {used / most:.0%} of its limit"
@@ -169,11 +173,11 @@ async def _leader(link: Link) -> Finding:
     return Finding("leader", True, f"core {holder} leads")
 
 
-def _lag(reader: Reader, info: Mapping[str, Any] | LedgerError | None) -> Finding:
+def lag(reader: Reader, last: int | None) -> Finding:
+    """How far a reader is behind the stream's last sequence; None: that could not be asked."""
     name = f"lag of {reader.name}"
-    if not isinstance(info, dict):
+    if last is None:
         return Finding(name, None, f"{reader.stream} could not be asked", "ask again when the server is there")
-    last = int(info["state"]["last_seq"])
     behind = last - reader.position
     says = f"at {reader.position:,} of {last:,} in {reader.stream}, {max(behind, 0):,} behind"
     if behind < 0:
@@ -182,6 +186,10 @@ def _lag(reader: Reader, info: Mapping[str, Any] | LedgerError | None) -> Findin
     if behind > LAG:
         return Finding(name, False, says, f"see whether {reader.name} runs and keeps up")
     return Finding(name, True, says)
+
+
+def _last(info: Mapping[str, Any] | LedgerError | None) -> int | None:
+    return int(info["state"]["last_seq"]) if isinstance(info, dict) else None
 
 
 async def _varz(monitor: str | None) -> dict[str, Any] | None:

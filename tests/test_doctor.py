@@ -14,7 +14,15 @@ from core.streams import Sizes, ensure
 from core.tables import Lease, Table
 from tests.nats_server import NatsServer, free_port
 
-SIZES = Sizes(commands=1 << 20, events=8 << 20, observations=1 << 20, output=1 << 20, bucket=1 << 20, objects=1 << 20)
+SIZES = Sizes(
+    commands=1 << 20,
+    events=8 << 20,
+    observations=1 << 20,
+    output=1 << 20,
+    bucket=1 << 20,
+    objects=1 << 20,
+    artifacts=1 << 20,
+)
 
 
 @pytest.fixture

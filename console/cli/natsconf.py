@@ -20,6 +20,7 @@ USERS_CONF = "nats-users.conf"
 _READ = ("STREAM.INFO.{0}", "CONSUMER.CREATE.{0}.>", "CONSUMER.INFO.{0}.*", "CONSUMER.MSG.NEXT.{0}.*",
          "CONSUMER.DELETE.{0}.*", "STREAM.MSG.GET.{0}", "DIRECT.GET.{0}", "DIRECT.GET.{0}.>")  # fmt: skip
 _STREAMS = ("COMMANDS", "EVENTS", "OBSERVATIONS", "OUTPUT", "KV_heartbeats", "KV_leases", "KV_locks")
+_STORES = ("OBJ_artifacts", "OBJ_snapshots")
 _OWN_INBOX = {"subscribe": {"allow": ["_INBOX.>"]}}
 
 
@@ -37,7 +38,7 @@ _GUARDED = [
 PERMISSIONS: dict[Role, dict[str, Any]] = {
     "core": {"publish": {"allow": [">"]}, "subscribe": {"allow": [">"]}},
     "console": {
-        "publish": {"allow": ["cmd.>", "$JS.API.STREAM.INFO.*", *_reading([*_STREAMS, "OBJ_artifacts"])]},
+        "publish": {"allow": ["cmd.>", "$JS.API.STREAM.INFO.*", *_reading([*_STREAMS, *_STORES])]},
         **_OWN_INBOX,
     },
     "worker": {
