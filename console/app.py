@@ -35,6 +35,9 @@ from console.pages import (
     system,
     task,
     tasks,
+    template_edit,
+    template_use,
+    templates,
     timeline,
 )
 from console.render import STATIC
@@ -54,8 +57,8 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     app.add_middleware(Guard, gate=gate, refuse=_refuse)
     paths: set[str] = set()
     doors = (
-        entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost,
-        exports, timeline, commands, command, system, api,
+        entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost, exports,
+        timeline, template_edit, template_use, templates, commands, command, system, api,
     )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)

@@ -17,7 +17,7 @@ from console.errors import refuse
 from console.look import BadQuestion
 from console.render import part, query, task_path
 from console.security import local_path
-from core.domain import agent, amend, hire, lane, notes, plan, session, steer, system, task, worker
+from core.domain import agent, amend, hire, lane, notes, plan, session, steer, system, task, template, worker
 from core.domain.machine import tag
 from core.door import Pending
 from core.envelope import Answer
@@ -28,6 +28,7 @@ Order = (
     task.Submit | task.Cancel | task.Pause | task.Resume | task.Retry | task.Reprioritise | amend.Command
     | notes.Command | agent.Command | lane.Command | session.Command | plan.Command
     | steer.Command | worker.Drain | hire.Hire | system.AdoptRules | system.TrustClock | system.Halt | system.Release
+    | template.Command
 )  # fmt: skip
 
 LISTS = {"depends_on", "parents", "needs", "files", "labels", "capabilities"}

@@ -50,6 +50,10 @@ def agent_path(agent_id: str) -> str:
     return f"/agents/{quote(worker_id, safe='')}/{quote(name, safe='')}"
 
 
+def template_path(template_id: str) -> str:
+    return f"/templates/{quote(template_id, safe='')}"
+
+
 def query(**values: Any) -> str:
     """``?a=1&b=2`` of the values that are there, or nothing."""
     held = {name: value for name, value in values.items() if value not in (None, "", [], False)}
@@ -97,7 +101,7 @@ def _environment() -> Environment:
     )
     made.globals.update(
         asset=asset, mark=mark, icon=icon, state=state, query=query, draw=draw,
-        task_path=task_path, run_path=run_path, agent_path=agent_path,
+        task_path=task_path, run_path=run_path, agent_path=agent_path, template_path=template_path,
     )  # fmt: skip
     made.filters.update(
         word=words.word, mark_of=words.mark, number=words.number, tokens=words.tokens, size=words.size, age=words.age,

@@ -55,6 +55,7 @@ ORDERED = {
     "task.retry": "Trying again", "task.reprioritise": "Priority changed", "lane.pause": "Lane paused",
     "lane.resume": "Lane opened", "lane.configure": "Lane changed", "agent.pause": "Agent paused",
     "agent.resume": "Agent resumed", "worker.drain": "Worker drains", "core.trust_clock": "The clock is trusted",
+    "template.define": "Template saved", "template.retire": "Template retired", "template.use": "Tasks made",
     "session.open": "Session opened", "session.close": "Session closed", "core.halt": "The fleet is halted",
     "core.release": "The fleet goes on", "agent.stop": "Agent stopped", "agent.restart": "Agent restarted",
     "run.message": "Message sent", "run.hold": "Run held", "run.continue": "Run goes on",
