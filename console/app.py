@@ -32,6 +32,7 @@ from console.pages import (
     palette,
     queues,
     runs,
+    sessions,
     system,
     task,
     tasks,
@@ -57,7 +58,7 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     app.add_middleware(Guard, gate=gate, refuse=_refuse)
     paths: set[str] = set()
     doors = (
-        entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, runs, kept, cost, exports,
+        entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, sessions, runs, kept, cost, exports,
         timeline, template_edit, template_use, templates, commands, command, system, api,
     )  # fmt: skip
     for door in doors:

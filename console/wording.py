@@ -102,11 +102,8 @@ def values(typed: Mapping[str, str]) -> dict[str, Any]:
 
 
 def changes(base: Mapping[str, str], mine: Mapping[str, str]) -> dict[str, Any]:
-    """What ``mine`` says otherwise than ``base``, as values; the policy as a whole when any of it differs."""
-    other = {name: text for name, text in mine.items() if text != base.get(name)}
-    if any(name.startswith("policy.") for name in other):
-        other |= {name: text for name, text in mine.items() if name.startswith("policy.")}
-    return values(other)
+    """What ``mine`` says otherwise than ``base``, as values."""
+    return values({name: text for name, text in mine.items() if text != base.get(name)})
 
 
 def merged(base: Mapping[str, str], theirs: Mapping[str, str], mine: Mapping[str, str]) -> Texts:

@@ -19,6 +19,11 @@ class SessionUse(Row, frozen=True):
     cost_uusd: int | None = None
     at_work: int = 0
 
+    @property
+    def budget_uusd(self) -> int:
+        """Millionths of a dollar; 0: none said."""
+        return int(getattr(self.session, "budget_uusd", 0))
+
 
 class AgentShare(Row, frozen=True):
     """What one agent did for a session. ``under_way``: runs it is at."""
@@ -55,6 +60,11 @@ class SessionPage(Row, frozen=True):
     agents: list[AgentShare]
     plans: list[Plan]
     timeline: list[Entry]
+
+    @property
+    def budget_uusd(self) -> int:
+        """Millionths of a dollar; 0: none said."""
+        return int(getattr(self.session, "budget_uusd", 0))
 
 
 def session_uses(db: Reader, at: At) -> list[SessionUse]:
