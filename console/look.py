@@ -11,6 +11,7 @@ from starlette.requests import Request
 from console.desk import Desk, desk_of
 from console.render import query
 from console.stations import Station
+from core.domain.machine import made_at
 from projections import queries
 from projections.rows import At, Command, CommandFilter
 
@@ -18,6 +19,7 @@ MOST_ROWS = 1_000_000_000
 AHEAD_US = 60_000_000  # clocks of one fleet may differ by this much
 TOLD_EVERY_S = 0.02
 SEEN_WAIT_S = 0.3  # how long a page waits for the fold to reach what the caller has seen
+FRESH_US = 60_000_000  # an order older than this that no log tells of is not on its way any more
 ASIDE = ("part", "seen", "told")  # said once; links and parts do not repeat them
 
 T = TypeVar("T")
@@ -82,6 +84,9 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         """What to raise for a thing that is not there: it may only not be folded yet."""
         if self.behind:
             return NotYet(f"The order is kept; this page has not heard of {what} yet. It looks again by itself.")
+        if self.told is not None and self.told.reason:
+            outcome = self.told.outcome.replace("_", " ")
+            return Absent(f"There is no {what}: the order was {outcome}: {self.told.reason}")
         return Absent(f"There was no {what} at fact {self.at.events_seq:,}.")
 
     def has(self, station: str) -> bool:
@@ -99,14 +104,16 @@ async def looking(request: Request) -> tuple[Desk, Look]:
     now = desk.clock.now_us()
     seen = request.query_params.get("seen", "")
     behind = bool(seen) and not await desk.read_model.wait_for(_sequence(seen), SEEN_WAIT_S)
+    asked_of = request.query_params.get("told", "")
+    told = await _told(desk, asked_of, now)
     look = Look(
         at=await _moment(desk, request.query_params.get("at", ""), now),
         now=now,
         path=request.url.path,
         asked=tuple((key, value) for key, value in request.query_params.multi_items() if key not in ASIDE),
         part=request.query_params.get("part", ""),
-        behind=behind,
-        told=await _told(desk, request.query_params.get("told", ""), now),
+        behind=behind or _undecided(asked_of, told, now),
+        told=told,
         theme=theme_of(request),
         stations=request.app.state.stations,
     )
@@ -181,6 +188,13 @@ async def _told(desk: Desk, command_id: str, now: int) -> Command | None:
         if (found.rows and found.rows[0].outcome != "pending") or desk.clock.monotonic() > until:
             return found.rows[0] if found.rows else None
         await asyncio.sleep(TOLD_EVERY_S)
+
+
+def _undecided(command_id: str, told: Command | None, now: int) -> bool:
+    """Whether the page is about an order of the last minute whose outcome nobody knows yet."""
+    made = made_at(command_id)
+    fresh = made is not None and now - FRESH_US < made
+    return fresh and (told is None or told.outcome == "pending")
 
 
 def _sequence(text: str) -> int:

@@ -6,6 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from core.domain import task
+from core.domain.spec import TaskSpec
+from core.door import Pending
+from core.ids import new_id
 from tests.console.tower import Tower
 
 HTMX = {"HX-Request": "true"}
@@ -194,3 +198,64 @@ async def test_a_core_that_does_not_answer_is_told_as_accepted_and_not_as_an_err
     api = await busy.machine.post("/api/commands", json=body)
     assert api.status_code == 202
     assert api.json()["outcome"] == "pending"
+
+
+async def test_a_page_of_an_order_that_is_not_decided_yet_says_so_and_looks_again(busy: Tower):
+    busy.engine.stop()
+    command_id = new_id(busy.clock)
+    order = task.Submit(task_id="default/late", spec=TaskSpec(title="Late"))
+    assert isinstance(await busy.door.order(order, command_id=command_id, wait_s=0.01), Pending)
+    answer = await busy.client.get("/tasks/default/late", params={"told": command_id})
+    assert answer.status_code == 503
+    assert "The order is kept" in answer.text
+    assert "looks again" in answer.text
+
+
+async def test_a_page_of_an_order_that_was_refused_meanwhile_says_why(busy: Tower):
+    command_id = new_id(busy.clock)
+    await busy.door.order(task.Submit(task_id="nowhere/late", spec=TaskSpec(title="Late")), command_id=command_id)
+    await busy.folded()
+    answer = await busy.client.get("/tasks/nowhere/late", params={"told": command_id})
+    assert answer.status_code == 404
+    assert "the order was refused: there is no session" in answer.text
+
+
+async def test_a_page_of_an_order_nobody_ever_gave_is_not_waited_for(busy: Tower):
+    old = "01900000-0000-7000-8000-000000000001"
+    assert (await busy.client.get("/tasks/default/nobody", params={"told": old})).status_code == 404
+
+
+async def test_a_change_of_a_task_is_a_form_and_what_is_left_empty_is_emptied(busy: Tower):
+    await busy.submit("worded", prompt="in verse", labels=["a"], lane="C")
+    order = {
+        "type": "task.amend", "task_id": "default/worded", "base": "0", "changes.title": "Worded anew",
+        "changes.prompt": "", "changes.labels": "", "changes.lane": "", "changes.policy.max_attempts": "7",
+    }  # fmt: skip
+    assert (await busy.client.post("/orders", data=order)).status_code == 303
+    await busy.folded()
+    spec = (await busy.machine.get("/api/tasks/default/worded")).json()["spec"]
+    assert (spec["title"], spec.get("prompt"), spec.get("labels"), spec["lane"]) == ("Worded anew", None, None, "C")
+    assert spec["policy"] == {"max_attempts": 7}
+
+
+NEW_ORDERS = [
+    {"type": "run.hold", "run_id": "default/load~1"}, {"type": "run.continue", "run_id": "default/load~1"},
+    {"type": "run.message", "run_id": "default/load~1", "text": "mind the tests"},
+    {"type": "agent.restart", "agent_id": "w1/a1"}, {"type": "agent.stop", "agent_id": "w1/a0"},
+    {"type": "core.halt", "reason": "the build is red"}, {"type": "core.release"},
+    {"type": "worker.hire", "worker_id": "w1", "adapter": "sim", "count": "2", "capabilities": "python docs"},
+    {"type": "task.depend", "task_id": "default/odd", "on": "default/load"},
+    {"type": "task.undepend", "task_id": "default/odd", "on": "default/load"},
+    {"type": "view.save", "view_id": "Broken on B", "page": "/tasks", "query": "state=failed&lane=B"},
+    {"type": "view.remove", "view_id": "Broken on B"},
+    {"type": "bookmark.set", "bookmark_id": "b1", "seq": "1", "title": "the beginning"},
+    {"type": "bookmark.remove", "bookmark_id": "b1"}, {"type": "board.limit", "column": "running", "most": "8"},
+    {"type": "session.amend", "session_id": "default", "goal": "odd jobs", "budget_uusd": "5000000"},
+]  # fmt: skip
+
+
+async def test_every_new_order_is_a_form_that_says_what_it_did(busy: Tower):
+    for order in NEW_ORDERS:
+        answer = await busy.client.post("/orders", data=order, headers=HTMX)
+        assert answer.status_code == 200, (order, answer.text)
+        assert order["type"] not in answer.text, "the toast speaks words, not tags"
