@@ -50,6 +50,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     told: Command | None = None
     theme: str = "system"
     stations: tuple[Station, ...] = ()
+    moments: int = 1  # that the address names; the last one is looked at
 
     @property
     def live(self) -> bool:
@@ -110,7 +111,8 @@ async def looking(request: Request) -> tuple[Desk, Look]:
         at=await _moment(desk, request.query_params.get("at", ""), now),
         now=now,
         path=request.url.path,
-        asked=tuple((key, value) for key, value in request.query_params.multi_items() if key not in ASIDE),
+        asked=_asked(request),
+        moments=len(request.query_params.getlist("at")),
         part=request.query_params.get("part", ""),
         behind=behind or _undecided(asked_of, told, now),
         told=told,
@@ -118,6 +120,13 @@ async def looking(request: Request) -> tuple[Desk, Look]:
         stations=request.app.state.stations,
     )
     return desk, look
+
+
+def _asked(request: Request) -> tuple[tuple[str, str], ...]:
+    """The address's own parameters. Of several moments the last one, which is the one looked at."""
+    pairs = [(key, value) for key, value in request.query_params.multi_items() if key not in ASIDE]
+    last = max((place for place, (key, _) in enumerate(pairs) if key == "at"), default=-1)
+    return tuple(pair for place, pair in enumerate(pairs) if pair[0] != "at" or place == last)
 
 
 def theme_of(request: Request) -> str:

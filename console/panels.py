@@ -16,6 +16,7 @@ from console.alarms import alarms
 from console.desk import Desk
 from console.live import RESET
 from console.look import Absent, Look
+from console.player import player
 from console.render import page, part, query
 from console.stations import station_of
 from projections import queries
@@ -76,7 +77,8 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
 ) -> Response:
     """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""
     nav = Panel("nav", ("tasks", "agents", "workers", "sessions"), lambda: _nav(desk, look), pace_s=1)
-    panels = (*panels, nav, _model(desk))
+    past = () if look.live else (Panel("player", (), lambda: player(desk, look), beside=True),)
+    panels = (*panels, *past, nav, _model(desk))
     if look.part:
         return await _one(request, desk, look, panels)
     drawn = await asyncio.gather(*(panel.draw(desk, look) for panel in panels))

@@ -3,6 +3,7 @@ that was dropped, a clock that jumped; an order that was refused is none."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from projections.rows import At, Row
@@ -78,6 +79,13 @@ def time_of(db: Reader, seq: int) -> int:
     """When a fact was decided; 0 for one that is not there."""
     found = db.ask("activity.fact", wanted=seq)
     return int(found[0]["at_us"]) if found else 0
+
+
+def times_of(db: Reader, seqs: Sequence[int]) -> dict[int, int]:
+    """When those facts were decided."""
+    if not seqs:
+        return {}
+    return {row["seq"]: row["at_us"] for row in db.ask("activity.times", wanted=list(seqs))}
 
 
 def _bucket(at: int, counted: dict[str, Any] | None, failed: dict[str, Any] | None) -> Bucket:

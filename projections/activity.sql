@@ -27,3 +27,6 @@ where failed and tag <> 'command.refused' and coalesce(own, true) and seq <= $se
 
 -- query fact
 select seq, at_us from moments where seq = $wanted
+
+-- query times
+select seq, at_us from moments where seq in (select unnest($wanted::bigint[]))

@@ -47,7 +47,7 @@
 
   // One fact back or on. The past links to both itself; now begins at the last fact this page has heard of.
   function step(by) {
-    const link = document.querySelector(`.banner a[rel="${by < 0 ? "prev" : "next"}"]`);
+    const link = document.querySelector(`#player a[rel="${by < 0 ? "prev" : "next"}"]`);
     if (link) { location.href = link.href; return; }
     const past = document.body.classList.contains("past");
     const address = new URL(location.href);
