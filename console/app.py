@@ -21,6 +21,7 @@ from console.errors import handle, refuse
 from console.login import Gate
 from console.pages import (
     agents,
+    board,
     bulk,
     command,
     commands,
@@ -58,8 +59,8 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     app.add_middleware(Guard, gate=gate, refuse=_refuse)
     paths: set[str] = set()
     doors = (
-        entrance, forms, stream, palette, now, agents, queues, bulk, tasks, edit, task, sessions, runs, kept, cost, exports,
-        timeline, template_edit, template_use, templates, commands, command, system, api,
+        entrance, forms, stream, palette, now, agents, queues, board, bulk, tasks, edit, task, sessions, runs, kept,
+        cost, exports, timeline, template_edit, template_use, templates, commands, command, system, api,
     )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)

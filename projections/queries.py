@@ -18,6 +18,7 @@ from projections.pace import out_of_step
 from projections.reach import reach
 from projections.record import commands, timeline
 from projections.runboard import not_running, pulses, why_not
+from projections.board import board
 from projections.runs import observations, run, runs, tool_calls
 from projections.session import session, session_uses
 from projections.tasks import picks, task, task_rows, tasks, words_of
@@ -29,5 +30,5 @@ __all__ = [
     "costs", "counts", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours", "lanes", "latest", "models",
     "moment", "not_running", "observations", "out_of_step", "picks", "plans", "pulses", "queue", "reach", "run",
     "runs", "session", "session_uses", "sessions", "spending", "spent_by", "task", "task_rows", "tasks", "template",
-    "templates", "timeline", "tool_calls", "usage", "views", "waits", "why_not", "wordings", "words_of", "workers",
+    "templates", "timeline", "tool_calls", "usage", "views", "waits", "why_not", "wordings", "words_of", "board", "workers",
 ]  # fmt: skip

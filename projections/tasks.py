@@ -66,13 +66,13 @@ _Key = int | float | str
 
 def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
     """A page of the tasks that fit, and how many there are."""
-    values = _values(at, wanted)
-    all_states = db.ask("tasks.by_state", {"where": _where(wanted, states=False)}, **values)
+    values = values_of(at, wanted)
+    all_states = db.ask("tasks.by_state", {"where": where_of(wanted, states=False)}, **values)
     by_state = {row["state"]: int(row["n"]) for row in all_states}
     total = sum(n for state, n in by_state.items() if not wanted.states or state in wanted.states)
     clauses = {
         "keys": _KEYS[wanted.order],
-        "where": _where(wanted),
+        "where": where_of(wanted),
         "cost": _USED if wanted.order in ("cost", "tokens") else "",
         "after": f"and ({_FORWARD}) {'<' if wanted.reverse else '>'} ($k1, $k2, $k3, $last)" if wanted.after else "",
         "order": _BACK if wanted.reverse else _FORWARD,
@@ -91,9 +91,9 @@ def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
 
 def picks(db: Reader, at: At, wanted: TaskFilter, task_ids: Sequence[str] = ()) -> list[Pick]:
     """All that fit the filter, or just these tasks, by id: enough of each to say what an order would do to it."""
-    ids = {"where": these("t.task_id", task_ids)} if task_ids else {"where": _where(wanted)}
+    ids = {"where": these("t.task_id", task_ids)} if task_ids else {"where": where_of(wanted)}
     limit = f"limit {int(wanted.limit)}" if wanted.limit else ""
-    values = _values(at, wanted) | {"ids": list(task_ids)}
+    values = values_of(at, wanted) | {"ids": list(task_ids)}
     return [Pick(**row) for row in db.ask("tasks.picks", ids | {"limit": limit}, **values)]
 
 
@@ -155,7 +155,8 @@ def _open(rank: Any) -> bool:
     return bool(rank < STATE_ORDER.index("done"))
 
 
-def _values(at: At, wanted: TaskFilter) -> dict[str, Any]:
+def values_of(at: At, wanted: TaskFilter) -> dict[str, Any]:
+    """The parameters of ``where_of``, and the moment."""
     return {
         "seq": at.events_seq, "states": list(wanted.states), "lanes": list(wanted.lanes),
         "sessions": list(wanted.sessions), "kinds": list(wanted.kinds), "labels": list(wanted.labels),
@@ -166,7 +167,8 @@ def _values(at: At, wanted: TaskFilter) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _where(wanted: TaskFilter, *, states: bool = True) -> str:
+def where_of(wanted: TaskFilter, *, states: bool = True) -> str:
+    """The clauses of a filter, for a query over ``tasks t`` at ``$seq``. ``states`` False: but for its states."""
     clauses = {
         "and list_contains($states, t.state)": states and wanted.states,
         "and list_contains($lanes, t.lane)": wanted.lanes,

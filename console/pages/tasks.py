@@ -41,7 +41,7 @@ async def tasks(request: Request) -> Response:
     desk, look = await looking(request)
     search = asked(look)
     panels = [
-        Panel("tasks", ("tasks", "runs"), lambda: _tasks(desk, look, search), every_s=15),
+        Panel("tasks", ("tasks", "runs", "views"), lambda: _tasks(desk, look, search), every_s=15),
         Panel("peek", ("tasks", "runs"), lambda: _peek(desk, look), every_s=15),
     ]
     hints = await suggestions(desk, look, search.line)
@@ -95,6 +95,8 @@ async def _tasks(desk: Desk, look: Look, search: Search) -> dict[str, Any]:
     return {
         "found": found, "search": search, "lanes": lanes, "views": VIEWS, "states": everything.by_state, "file": file,
         "qualifiers": QUALIFIERS, "asks": lambda line: asking(look, line),
+        "kept": [view for view in await desk.read_model.query(queries.views, look.at) if view.page == look.path],
+        "asked_now": query(q=search.line, order=look.get("order"))[1:],
     }  # fmt: skip
 
 

@@ -108,6 +108,23 @@ async def test_the_list_is_a_file_too_and_no_cell_of_it_a_formula(busy: Tower):
     assert (await busy.client.get("/tasks.csv?q=stat:x")).status_code == 422
 
 
+async def test_a_view_is_kept_under_a_name_for_everybody_and_taken_away(busy: Tower):
+    page = (await busy.client.get("/tasks?state=failed&order=-cost")).text
+    [query] = re.findall(r'name="query" value="([^"]+)"', page)
+    order = {"type": "view.save", "view_id": "Broken & dear", "page": "/tasks", "query": unescape(query)}
+    assert (await busy.client.post("/orders", data=order)).status_code == 303
+    await busy.folded()
+    page = (await busy.client.get("/tasks")).text
+    [href] = re.findall(r'<a class="chip" href="([^"]+)"[^>]*>Broken &amp; dear', page)
+    assert unescape(href) == "/tasks?q=state%3Afailed&order=-cost"
+    kept = (await busy.client.get(unescape(href))).text
+    assert names(kept) == ["broken"]
+    assert re.search(r'aria-current="true"[^>]*>Broken &amp; dear', kept)
+    await busy.client.post("/orders", data={"type": "view.remove", "view_id": "Broken & dear", "back": "/tasks"})
+    await busy.folded()
+    assert "Broken &amp; dear" not in (await busy.client.get("/tasks")).text
+
+
 # ── one order for many
 
 
