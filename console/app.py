@@ -32,6 +32,7 @@ from console.pages import (
     now,
     palette,
     queues,
+    replay,
     runs,
     sessions,
     system,
@@ -60,7 +61,7 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     paths: set[str] = set()
     doors = (
         entrance, forms, stream, palette, now, agents, queues, board, bulk, tasks, edit, task, sessions, runs, kept,
-        cost, exports, timeline, template_edit, template_use, templates, commands, command, system, api,
+        cost, exports, timeline, replay, template_edit, template_use, templates, commands, command, system, api,
     )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)
