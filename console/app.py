@@ -26,6 +26,7 @@ from console.pages import (
     command,
     commands,
     cost,
+    crew,
     edit,
     exports,
     kept,
@@ -61,7 +62,7 @@ def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
     paths: set[str] = set()
     doors = (
         entrance, forms, stream, palette, now, agents, queues, board, bulk, tasks, edit, task, sessions, runs, kept,
-        cost, exports, timeline, replay, template_edit, template_use, templates, commands, command, system, api,
+        cost, exports, timeline, replay, template_edit, template_use, templates, commands, command, system, crew, api,
     )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
+
+from core.domain.words import Usage
 from projections.because import agent_state
+from projections.prices import context_window, rates
 from projections.record import timeline
-from projections.rows import Agent, AgentPage, At, Run, RunFilter, TimelineFilter, Worker
+from projections.rows import Agent, AgentPage, At, Run, RunFilter, Stretch, TimelineFilter, Worker, tokens
 from projections.runs import runs, runs_under_way
 from projections.store import Reader, these
+
+HOUR_US = 3_600_000_000
+CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ
 
 
 def agents(db: Reader, at: At, *, gone: bool = False, ids: Collection[str] = ()) -> list[Agent]:
@@ -19,37 +26,95 @@ def agents(db: Reader, at: At, *, gone: bool = False, ids: Collection[str] = ())
     return _agents(db, at, "" if gone else "and a.present")
 
 
-def agent(db: Reader, at: At, agent_id: str) -> AgentPage | None:
+def agent(db: Reader, at: At, agent_id: str, *, window_us: int = HOUR_US) -> AgentPage | None:
     """An agent with its latest runs and facts, or None where there was none of that id yet."""
     found = _agents(db, at, "and a.agent_id = $agent_id", "and agent_id = $agent_id", agent_id=agent_id)
     if not found:
         return None
+    since = at.at - window_us
     return AgentPage(
         agent=found[0],
         runs=runs(db, at, RunFilter(agent_id=agent_id, limit=50)).rows,
         timeline=timeline(db, at, TimelineFilter(agent_id=agent_id, observations=False, limit=100)).entries,
-    )
+        stretches=stretches(
+            db.ask("agents.was", seq=at.events_seq, agent_id=agent_id),
+            db.ask("agents.worked", seq=at.events_seq, agent_id=agent_id, since=since), since, at.at,
+        ),
+        since=since,
+    )  # fmt: skip
 
 
 def workers(db: Reader, at: At) -> list[Worker]:
     return [Worker(**row) for row in db.ask("workers.page", seq=at.events_seq)]
 
 
+def stretches(was: Sequence[dict[str, Any]], worked: Sequence[dict[str, Any]], since: int, until: int) -> list[Stretch]:
+    """What an agent did between two times, without gaps: its runs, and between them how it stood."""
+    stood = [
+        Stretch(
+            state="gone" if not row["present"] else "paused" if row["paused"] else "idle", at=row["at"],
+            until=was[n]["at"] if n < len(was) else until, because=row["because"] if row["paused"] else "",
+        )
+        for n, row in enumerate(was, 1)
+    ]  # fmt: skip
+    found: list[Stretch] = []
+    here = since
+    for row in worked:
+        began = max(row["assigned_at"], here)
+        ended = min(row["ended_at"] or until, until)
+        if ended <= began:
+            continue
+        found += _between(stood, here, began)
+        found.append(
+            Stretch(state=row["state"], at=began, until=ended, run_id=row["run_id"], title=row["title"])
+        )  # fmt: skip
+        here = ended
+    return found + _between(stood, here, until)
+
+
+def _between(stood: Sequence[Stretch], since: int, until: int) -> list[Stretch]:
+    cut = [msgspec.structs.replace(each, at=max(each.at, since), until=min(each.until, until)) for each in stood]
+    return [each for each in cut if each.until > each.at]
+
+
 def _agents(db: Reader, at: At, where: str, of: str = "", **values: Any) -> list[Agent]:
     """``where`` chooses agents, ``of`` their runs."""
     found = db.ask("agents.page", {"where": where}, seq=at.events_seq, **values)
     totals = {row["agent_id"]: row for row in db.ask("agents.totals", {"where": of}, seq=at.events_seq, **values)}
-    under_way = runs_under_way(db, at) if any(row["run_id"] for row in found) else {}
-    return [_agent(row, totals.get(row["agent_id"], {}), under_way.get(row["run_id"])) for row in found]
+    busy = {row["run_id"] for row in found if row["run_id"]}
+    under_way = {run_id: run for run_id, run in runs_under_way(db, at).items() if run_id in busy} if busy else {}
+    contexts = _contexts(db, at, under_way)
+    return [
+        _agent(row, totals.get(row["agent_id"], {}), under_way.get(row["run_id"]), contexts.get(row["run_id"]))
+        for row in found
+    ]
 
 
-def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None) -> Agent:
+def _contexts(db: Reader, at: At, under_way: dict[str, Run]) -> dict[str, int]:
+    """Tokens that the last call of the model read, by run, where two words on usage tell."""
+    known = [run for run in under_way.values() if context_window(run.model)]
+    if not known:
+        return {}
+    since = min(run.assigned_at for run in known) - CLOCKS_APART_US
+    ids = [run.run_id for run in known]
+    rows = db.ask("agents.usage", observations_seq=at.observations_seq, since=since, run_ids=ids)
+    told: dict[str, list[int]] = {}
+    for row in rows:
+        usage = msgspec.json.decode(row["usage"], type=Usage)
+        read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+        told.setdefault(row["run_id"], []).append(read)
+    return {run_id: max(0, last[0] - (last[1] if len(last) > 1 else 0)) for run_id, last in told.items()}
+
+
+def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None, context: int | None) -> Agent:
     state = agent_state(row)
     since = row["since"]  # it came, went, or was paused or resumed then
     if state == "busy":
         since = row["assigned_at"]
     elif state == "idle":
         since = max(since, total.get("last_ended", 0))
+    estimated, unpriced = _estimate(row["model"], total)
+    told = total.get("cost_uusd")
     return Agent(
         agent_id=row["agent_id"],
         worker_id=row["worker_id"],
@@ -57,6 +122,7 @@ def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None) -> Agent
         adapter=row["adapter"],
         state=state,
         since=since,
+        because=_because(row, state, run),
         model=row["model"],
         pool=row["pool"],
         capabilities=tuple(row["capabilities"]),
@@ -65,9 +131,44 @@ def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None) -> Agent
         paused_because=row["because"] if row["paused"] else "",
         run=run,
         last_seen=max(run.last_seen if run else 0, total.get("last_at", 0)),
+        epoch=row["epoch"],
         runs=total.get("runs", 0),
         done=total.get("done", 0),
         failed=total.get("failed", 0),
+        mean_ms=total.get("mean_ms"),
         tokens=total.get("tokens", 0),
-        cost_uusd=total.get("cost_uusd"),
+        cost_uusd=None if told is None and estimated is None else (told or 0) + (estimated or 0),
+        estimated_uusd=estimated or 0,
+        unpriced_tokens=unpriced,
+        context=context,
+        window=context_window(row["model"]) if context is not None else None,
     )
+
+
+def _estimate(model: str, total: dict[str, Any]) -> tuple[int | None, int]:
+    """What the table says the tokens without a price cost (None: nothing), and those it has no price for either."""
+    fields = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    usage = Usage(**{name: total.get(name, 0) for name in fields})
+    used = tokens(usage)
+    if not used:
+        return None, 0
+    known = rates(model)
+    return (known.price(usage), 0) if known else (None, used)
+
+
+def _because(row: dict[str, Any], state: str, run: Run | None) -> str:
+    if state == "gone":
+        left = {"lost": "its worker was lost", "left": "its worker left"}
+        return left.get(row["worker_state"], "its worker no longer offers it")
+    if run is not None and run.stopping:
+        return "being stopped" if run.stopping == "cancel" else "being interrupted"
+    if state == "busy" and row["paused"]:
+        return "finishes its run, then pauses"
+    if run is not None:
+        held = getattr(run, "because", "")
+        if run.state == "held":
+            return f"held: {held}" if held else "held by order"
+        return run.step or ("given to it, not begun" if run.state == "assigned" else "at work")
+    if state == "paused":
+        return row["because"] or "paused by order"
+    return "its worker drains" if row["worker_state"] == "draining" else "nothing that fits it is ready"

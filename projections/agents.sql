@@ -44,7 +44,7 @@ with under_way as (
     where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by agent_id
 )
 select a.agent_id, a.worker_id, a.name, a.adapter, a.model, a.pool, a.capabilities, a.present, a.paused, a.because,
-    a.since, w.state as worker_state, w.since as worker_since, coalesce(u.run_id, '') as run_id,
+    a.since, w.state as worker_state, w.since as worker_since, coalesce(w.epoch, 0) as epoch, coalesce(u.run_id, '') as run_id,
     coalesce(u.assigned_at, 0) as assigned_at, coalesce(u.run_held, false) as run_held
 from agents a
 left join workers w on w.worker_id = a.worker_id and w.from_seq <= $seq and w.to_seq > $seq
@@ -52,10 +52,34 @@ left join under_way u on u.agent_id = a.agent_id
 where a.from_seq <= $seq and a.to_seq > $seq /*where*/
 order by a.worker_id, length(a.name), a.name
 
+-- Tokens of each kind that were told without a price stand apart, to be priced by the table.
 -- query totals
 select agent_id, count(*) as runs, count(*) filter (state = 'succeeded') as done,
     count(*) filter (state in ('failed', 'lost')) as failed, max(ended_at) as last_ended, max(last_at) as last_at,
+    avg(duration_ms) filter (state in ('succeeded', 'failed')) as mean_ms,
     sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens,
-    sum(cost_uusd)::bigint as cost_uusd
+    sum(cost_uusd)::bigint as cost_uusd,
+    coalesce(sum(input_tokens) filter (cost_uusd is null), 0)::bigint as input_tokens,
+    coalesce(sum(output_tokens) filter (cost_uusd is null), 0)::bigint as output_tokens,
+    coalesce(sum(cache_read_tokens) filter (cost_uusd is null), 0)::bigint as cache_read_tokens,
+    coalesce(sum(cache_write_tokens) filter (cost_uusd is null), 0)::bigint as cache_write_tokens
 from runs where from_seq <= $seq and to_seq > $seq /*where*/
 group by agent_id
+
+-- The last two words on usage of each run: totals, so that what lies between them is one call of the model.
+-- query usage
+select run_id, usage from (
+    select run_id, usage, row_number() over (partition by run_id order by seq desc) as back from observations
+    where seq <= $observations_seq and stored_us >= $since and kind = 'usage' and usage is not null
+        and list_contains($run_ids, run_id)
+)
+where back <= 2 order by run_id, back
+
+-- query was
+select since as at, present, paused, because from agents
+where agent_id = $agent_id and from_seq <= $seq order by from_seq
+
+-- query worked
+select run_id, title, state, assigned_at, ended_at from runs
+where agent_id = $agent_id and from_seq <= $seq and to_seq > $seq and (ended_at = 0 or ended_at > $since)
+order by assigned_at

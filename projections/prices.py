@@ -66,6 +66,21 @@ def rates(model: str) -> Rates | None:
     return _looked_up(provider, ref) if provider else None
 
 
+@lru_cache(maxsize=1_000)
+def context_window(model: str) -> int | None:
+    """Tokens the model reads at most in one call; None when the table does not say."""
+    import genai_prices.data_snapshot
+
+    provider, ref = _whose(model.strip()[:LONGEST])
+    if not provider:
+        return None
+    try:
+        _, found = genai_prices.data_snapshot.get_snapshot().find_provider_model(ref, None, provider, None)
+    except LookupError:
+        return None
+    return found.context_window
+
+
 def _whose(name: str) -> tuple[str, str]:
     """The provider and its name for the model; no provider when the name does not tell."""
     provider, slash, ref = name.partition("/")

@@ -1,8 +1,8 @@
-"""Agents: who does runs, in what state and why; and one agent with its latest runs."""
+"""Agents: who does runs, in what state and why; one agent with what it did; two side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,16 +11,20 @@ from starlette.responses import Response
 
 from console.cells import Cells
 from console.desk import Desk
+from console.lifeline import lifeline
 from console.look import BadQuestion, Look, looking, now_of
+from console.output import Scroll
 from console.panels import Panel, show
 from console.render import part
 from projections import queries
-from projections.rows import Agent
+from projections.rows import Agent, AgentPage, At, Worker
 
 routes = APIRouter()
 
 GROUPS = ("pool", "worker", "state")
 STATES = ("busy", "idle", "paused", "gone")
+SPANS = {"10m": 600_000_000, "1h": 3_600_000_000, "6h": 21_600_000_000, "24h": 86_400_000_000}
+LAST_LINES = 12
 
 
 @routes.get("/agents", include_in_schema=False)
@@ -28,23 +32,40 @@ async def agents(request: Request) -> Response:
     desk, look = await looking(request)
     if look.get("by") not in ("", *GROUPS):
         raise BadQuestion(f"Agents cannot be grouped by {look.get('by')[:40]!r}; there are {', '.join(GROUPS)}.")
-    panel = Panel(
-        "roster", ("agents", "runs", "workers"), lambda: _roster(desk, look), every_s=15, cells="agent",
-        pace_s=2,
-    )  # fmt: skip
-    return await show(request, desk, look, "agents", "Agents", [panel])
+    topics = ("agents", "runs", "workers")
+    panels = [
+        Panel("roster", topics, lambda: _roster(desk, look), every_s=5, cells="agent"),
+        Panel("crew", topics, lambda: _crew(desk, look)),
+    ]
+    return await show(request, desk, look, "agents", "Agents", panels)
+
+
+@routes.get("/agents/compare", include_in_schema=False)
+async def compare(request: Request) -> Response:
+    desk, look = await looking(request)
+    picked = [value for key, value in look.asked if key in ("a", "b", "pick") and value]
+    for agent_id in picked[:2]:
+        if await desk.read_model.query(queries.agent, look.at, agent_id) is None:
+            raise look.absent(f"agent {agent_id[:120]!r}")
+    panel = Panel("compared", ("agents", "runs"), lambda: _compared(desk, look, picked[:2]), every_s=15)
+    return await show(request, desk, look, "compare_agents", "Compare agents", [panel])
 
 
 @routes.get("/agents/{worker}/{name}", include_in_schema=False)
 async def agent(request: Request, worker: str, name: str) -> Response:
     desk, look = await looking(request)
     agent_id = f"{worker}/{name}"
-    if await desk.read_model.query(queries.agent, look.at, agent_id) is None:
+    if look.get("span") not in ("", *SPANS):
+        raise BadQuestion(f"?span={look.get('span')[:20]} is not one of {', '.join(SPANS)}.")
+    page = await desk.read_model.query(queries.agent, look.at, agent_id)
+    if page is None:
         raise look.absent(f"agent {agent_id!r}")
     about = (f"agent:{agent_id}", "runs")
+    prints = (*about, f"output:{page.agent.run.run_id}") if page.agent.run else about
     panels = [
         Panel("agent_bar", about, lambda: _agent(desk, look, agent_id)),
-        Panel("agent", about, lambda: _agent(desk, look, agent_id), every_s=15),
+        Panel("agent", (*about, "workers"), lambda: _agent(desk, look, agent_id), every_s=5),
+        Panel("agent_output", prints, lambda: _output(desk, look, agent_id), every_s=5, beside=True),
     ]
     return await show(request, desk, look, "agent", name, panels, agent_id=agent_id)
 
@@ -53,7 +74,9 @@ async def _rows(desk: Desk, ids: Collection[str]) -> dict[str, str]:
     """The roster's rows of some agents, as they are now, for every page that shows them."""
     look = now_of(desk, "/agents")
     found = await desk.read_model.query(queries.agents, look.at, ids=ids)
-    return {agent.agent_id: part("agent_row", look=look, agent=agent) for agent in found}
+    heard = {each.worker_id: desk.beats.last(each.worker_id, each.epoch) for each in found}
+    listening = desk.beats.listening
+    return {each.agent_id: part("agent_row", look=look, agent=each, heard=heard, listening=listening) for each in found}
 
 
 cells = (Cells("agent", "agents", _rows),)
@@ -67,7 +90,24 @@ async def _roster(desk: Desk, look: Look) -> dict[str, Any]:
     counts = {state: sum(1 for agent in everyone if agent.state == state) for state in STATES}
     by = look.get("by") or "pool"
     here = len(everyone) - counts["gone"]
-    return {"groups": _grouped(shown, by), "counts": counts, "total": here, "workers": workers, "by": by}
+    rows = {"groups": _grouped(shown, by), "counts": counts, "total": here, "workers": workers, "by": by}
+    return {**rows, **_heard(desk, workers)}
+
+
+async def _crew(desk: Desk, look: Look) -> dict[str, Any]:
+    """How many there are, in how many pools, for the head of the page."""
+    everyone = await desk.read_model.query(queries.agents, look.at)
+    return {
+        "agents": len(everyone),
+        "pools": len({agent.pool or agent.model or agent.adapter for agent in everyone}),
+        "workers": len({agent.worker_id for agent in everyone}),
+        "busy": sum(agent.state == "busy" for agent in everyone),
+    }
+
+
+def _heard(desk: Desk, workers: Sequence[Worker]) -> dict[str, Any]:
+    heard = {worker.worker_id: desk.beats.last(worker.worker_id, worker.epoch) for worker in workers}
+    return {"heard": heard, "listening": desk.beats.listening}
 
 
 def _grouped(agents: list[Agent], by: str) -> dict[str, list[Agent]]:
@@ -79,9 +119,39 @@ def _grouped(agents: list[Agent], by: str) -> dict[str, list[Agent]]:
     return groups
 
 
-async def _agent(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
-    page = await desk.read_model.query(queries.agent, look.at, agent_id)
+async def _page(desk: Desk, look: Look, agent_id: str) -> AgentPage:
+    span = SPANS[look.get("span") or "1h"]
+
+    def ask(db: Any, at: At) -> AgentPage | None:
+        return queries.agent(db, at, agent_id, window_us=span)
+
+    page = await desk.read_model.query(ask, look.at)
     assert page is not None  # the page was found a moment ago, and nothing is ever deleted
+    return page
+
+
+async def _agent(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
+    page = await _page(desk, look, agent_id)
     workers = await desk.read_model.query(queries.workers, look.at)
-    its = next((worker.state for worker in workers if worker.worker_id == page.agent.worker_id), "left")
-    return {"agent": page.agent, "runs": page.runs, "timeline": page.timeline, "worker_state": its}
+    worker = next((each for each in workers if each.worker_id == page.agent.worker_id), None)
+    known = page.stretches[0].at if page.stretches else page.since  # it is younger than what is asked for
+    line = lifeline(page.stretches, max(page.since, known), look.time)
+    rows = {"agent": page.agent, "runs": page.runs, "timeline": page.timeline, "worker": worker, "line": line}
+    return {**rows, "spans": tuple(SPANS), **_heard(desk, workers)}
+
+
+async def _output(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
+    """The last lines of what its present run prints."""
+    found = await desk.read_model.query(queries.agents, look.at, ids=[agent_id])
+    run = found[0].run if found else None
+    if run is None:
+        return {"run": None, "lines": []}
+    scroll = desk.scrolls.of(run.run_id) if look.live else Scroll(run.run_id)
+    await scroll.read_on(desk.ledger, until=0 if look.live else look.at.at)
+    return {"run": run, "lines": scroll.output().lines[-LAST_LINES:]}
+
+
+async def _compared(desk: Desk, look: Look, picked: Sequence[str]) -> dict[str, Any]:
+    everyone = await desk.read_model.query(queries.agents, look.at)
+    pages = [await _page(desk, look, agent_id) for agent_id in picked]
+    return {"everyone": everyone, "pages": pages, "picked": [*picked, "", ""][:2]}

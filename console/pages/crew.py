@@ -1,0 +1,132 @@
+"""One order for many agents: first exactly which, then an order for each, then back to where they stand.
+
+And more agents: a worker is asked to start them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from console.desk import Desk, desk_of
+from console.errors import refuse
+from console.forms import form
+from console.look import BadQuestion, Look, looking
+from console.panels import show
+from console.render import query
+from core.domain import agent
+from core.envelope import Answer
+from core.ids import new_id
+from projections import queries
+from projections.rows import Agent
+
+routes = APIRouter()
+
+AT_ONCE = 64
+MOST = 5_000
+
+
+class Act(msgspec.Struct, frozen=True):
+    """What may be ordered for many agents. ``goes``: whether it concerns one as it is now."""
+
+    name: str
+    label: str
+    says: str
+    goes: Callable[[Agent], bool]
+    order: Callable[[str, str], Any]
+    otherwise: str
+    kind: str = "primary"
+
+
+ACTS = {
+    act.name: act
+    for act in (
+        Act("pause", "Pause", "finish what they do and take nothing new",
+            lambda each: each.state != "paused" and not each.pausing,
+            lambda agent_id, why: agent.Pause(agent_id=agent_id, reason=why), "are paused already"),
+        Act("resume", "Resume", "may be given work again",
+            lambda each: each.state == "paused" or each.pausing,
+            lambda agent_id, _: agent.Resume(agent_id=agent_id), "are not paused"),
+        Act("stop", "Stop", "are interrupted now, no attempt is used, and take nothing new; their tasks are for others",
+            lambda each: each.state in ("busy", "idle"),
+            lambda agent_id, why: agent.Stop(agent_id=agent_id, reason=why), "are paused already", "stop-now"),
+        Act("restart", "Restart", "are interrupted now and stay free for more; no attempt is used",
+            lambda each: each.state == "busy" and not (each.run and each.run.stopping),
+            lambda agent_id, _: agent.Restart(agent_id=agent_id), "do nothing, or are being stopped", "stop-now"),
+    )
+}  # fmt: skip
+
+
+@routes.get("/agents/all", include_in_schema=False)
+async def all_agents(request: Request) -> Response:
+    """What would happen: to those picked, or to every agent there is."""
+    desk, look = await looking(request)
+    if not look.live:
+        raise BadQuestion("The past cannot be ordered about: go back to now to act on agents.")
+    act = _act(look.get("do"))
+    picked = [value for key, value in look.asked if key == "pick"]
+    goes, left = await _sorted(desk, look, act, picked)
+    return await show(
+        request, desk, look, "crew", f"{act.label} agents", [], act=act, goes=goes, left=left, picked=picked
+    )
+
+
+@routes.post("/agents/all", include_in_schema=False)
+async def order_all(request: Request) -> Response:
+    """An order for each that was listed. Back to the list of agents; one that was refused is said so."""
+    desk = desk_of(request)
+    fields = await form(request)
+    act = _act(fields.get("do", ""))
+    ids = fields.get("picks", "").splitlines()[:MOST]
+    if not ids:
+        raise BadQuestion("No agent was chosen: tick some in the list of agents.")
+    why = fields.get("reason", "")[:500]
+    answers = await _order(desk, act, ids, why)
+    refused = [answer for answer in answers if answer.outcome not in ("done", "already_so")]
+    if refused:
+        says = f"{len(answers) - len(refused)} of {len(answers)} orders were carried out. {refused[0].reason}"
+        return refuse(request, 409, says, outcome=refused[0].outcome, command_seq=refused[0].command_seq)
+    seen = max((answer.seq for answer in answers), default=0)
+    return RedirectResponse("/agents" + query(seen=seen or None), 303)
+
+
+@routes.get("/agents/add", include_in_schema=False)
+async def add(request: Request) -> Response:
+    desk, look = await looking(request)
+    workers = await desk.read_model.query(queries.workers, look.at)
+    agents = await desk.read_model.query(queries.agents, look.at)
+    live = [worker for worker in workers if worker.state == "live"]
+    adapters = sorted({each.adapter for each in agents})
+    models = sorted({each.model for each in agents if each.model})
+    return await show(
+        request, desk, look, "add_agents", "Add agents", [], workers=live, adapters=adapters, models=models
+    )
+
+
+async def _order(desk: Desk, act: Act, ids: Sequence[str], why: str) -> list[Answer]:
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(agent_id: str) -> Any:
+        async with room:
+            return await desk.door.order(act.order(agent_id, why), command_id=new_id(desk.clock), by="operator")
+
+    answers = await asyncio.gather(*(one(agent_id) for agent_id in ids))
+    return [answer for answer in answers if isinstance(answer, Answer)]
+
+
+async def _sorted(desk: Desk, look: Look, act: Act, picked: Sequence[str]) -> tuple[list[Agent], list[Agent]]:
+    """Whom the order is for, and who is left as they are."""
+    there = await desk.read_model.query(queries.agents, look.at)
+    chosen = [each for each in there if not picked or each.agent_id in picked]
+    return [each for each in chosen if act.goes(each)], [each for each in chosen if not act.goes(each)]
+
+
+def _act(name: str) -> Act:
+    if name not in ACTS:
+        raise BadQuestion(f"{name[:40]!r} cannot be done to many agents; {', '.join(ACTS)} can.")
+    return ACTS[name]
