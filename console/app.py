@@ -14,11 +14,12 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from console import api, entrance, forms, stations, stream
+from console import api, entrance, forms, metrics, stations, stream
 from console.cells import drawing
 from console.desk import Desk
 from console.errors import handle, refuse
 from console.login import Gate
+from console.pace import Pace
 from console.pages import (
     agents,
     board,
@@ -46,23 +47,25 @@ from console.pages import (
 )
 from console.render import STATIC
 from console.security import Guard
+from core.clock import SystemClock
 
 log = logging.getLogger("console")
 
 OpenDesk = Callable[[], AbstractAsyncContextManager[Desk]]
 
 
-def create(open_desk: OpenDesk, gate: Gate) -> FastAPI:
-    """The application. ``open_desk`` connects and follows for as long as the application runs."""
+def create(open_desk: OpenDesk, gate: Gate, pace: Pace | None = None) -> FastAPI:
+    """The application. ``open_desk`` connects and follows for as long as the application runs; ``pace`` bounds how fast
+    one login may write."""
     app = FastAPI(
         title="Switchtower", version=api.VERSION, lifespan=_lifespan(open_desk), docs_url=None, redoc_url=None,
         openapi_url=None,
     )  # fmt: skip
-    app.add_middleware(Guard, gate=gate, refuse=_refuse)
+    app.add_middleware(Guard, gate=gate, pace=pace or Pace(SystemClock()), refuse=_refuse)
     paths: set[str] = set()
     doors = (
         entrance, forms, stream, palette, now, agents, queues, board, bulk, tasks, edit, task, sessions, runs, kept,
-        cost, exports, timeline, replay, template_edit, template_use, templates, commands, command, system, crew, api,
+        cost, exports, timeline, replay, template_edit, template_use, templates, commands, command, system, metrics, crew, api,
     )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)

@@ -28,6 +28,7 @@ TITLES = {
     409: "Not carried out",
     413: "Too long",
     422: "That does not fit",
+    429: "Too fast",
     500: "The console failed",
     503: "Not just now",
 }

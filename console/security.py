@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from math import ceil
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
@@ -42,18 +43,27 @@ class Gate(Protocol):
 
     def session_holds(self, cookies: dict[str, str]) -> bool: ...
     def api_token_holds(self, token: str) -> bool: ...
+    def who(self, cookies: dict[str, str]) -> str: ...
+
+
+class Pace(Protocol):
+    """How fast one may write."""
+
+    def wait_s(self, who: str) -> float: ...
 
 
 class Guard:
     """ASGI middleware. ``hosts``: names the console answers to, whatever the port (a tunnel may change that).
 
     400 for a foreign host, 403 for a write that another site may have caused, 401 (a redirect to the login page for a
-    page) without a login, 413 for a body that is too long. Default deny: a new route needs a login until it is listed.
+    page) without a login, 413 for a body that is too long, 429 for writes that come too fast. Default deny: a new route
+    needs a login until it is listed.
     """
 
-    def __init__(self, app: ASGIApp, *, gate: Gate, refuse: Refuse, hosts: Iterable[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, *, gate: Gate, pace: Pace, refuse: Refuse, hosts: Iterable[str] = ()) -> None:
         self._app = app
         self._gate = gate
+        self._pace = pace
         self._refuse = refuse
         self._hosts = LOCAL_HOSTS | frozenset(hosts)
 
@@ -77,13 +87,26 @@ class Guard:
         token = bearer(request.headers)
         if token is not None:  # no browser sends this by itself, so no other site can cause it
             if self._gate.api_token_holds(token):
-                return None
+                return self._too_fast(request, "the API token")
             return self._refuse(request, 401, "The API token is not the one in the data folder's api-token file.")
         if request.method not in SAFE_METHODS and not caused_by_us(request.headers, host):
             return self._refuse(request, 403, "Another site seems to have sent this. Send it from the console's page.")
-        if is_open(request.url.path) or self._gate.session_holds(request.cookies):
+        if is_open(request.url.path):
             return None
+        if self._gate.session_holds(request.cookies):
+            return self._too_fast(request, self._gate.who(request.cookies))
         return self._sign_in(request)
+
+    def _too_fast(self, request: Request, who: str) -> Response | None:
+        """A refusal when a write comes before there is a token for it; reading is free."""
+        if request.method in SAFE_METHODS or (wait := self._pace.wait_s(who)) <= 0:
+            return None
+        told = self._refuse(
+            request, 429, "Orders come faster than they are taken from one login: nothing was ordered. "
+            f"Send this one again in {wait:.2f} s.",
+        )  # fmt: skip
+        told.headers["Retry-After"] = str(ceil(wait))
+        return told
 
     def _sign_in(self, request: Request) -> Response:
         if request.method == "GET" and wants_page(request):

@@ -17,6 +17,7 @@ from core.domain.machine import Command
 from core.envelope import MAX_COMMAND, Answer, Sent, decode_answer, encode_command
 from core.ids import new_id
 from core.ledger import Busy, Full, Ledger, Stream, TooLarge, Unknown
+from core.waits import Waits
 
 if TYPE_CHECKING:
     from core.batcher import Batcher
@@ -41,12 +42,13 @@ class Inboxes(Protocol):
 
 
 class Door:
-    """Takes orders in the name of ``by``."""
+    """Takes orders in the name of ``by``; ``waits`` counts them."""
 
     def __init__(self, ledger: Ledger, inboxes: Inboxes, clock: Clock, *, by: str) -> None:
         self._ledger, self._inboxes, self._clock, self._by = ledger, inboxes, clock, by
         self._batcher: Batcher | None = None
         self._looked_at = -LOOK_EVERY_S
+        self.waits = Waits()
 
     async def order(
         self,
@@ -65,11 +67,15 @@ class Door:
         await self._check_room()
         deadline = self._clock.now_us() + int(deadline_s * 1e6) if deadline_s else 0
         sent = Sent(id=command_id or new_id(self._clock), by=by or self._by, deadline=deadline, command=command)
+        began = self._clock.monotonic()
         inbox, outcome = self._inboxes.open(wait_s + 10)
         try:
             seq = await self._append(sent, inbox)
             with suppress(asyncio.TimeoutError, Unknown):
-                return decode_answer(await asyncio.wait_for(asyncio.shield(outcome), wait_s))
+                answer = decode_answer(await asyncio.wait_for(asyncio.shield(outcome), wait_s))
+                self.waits.note(answer.outcome, self._clock.monotonic() - began)
+                return answer
+            self.waits.note("pending", self._clock.monotonic() - began)
             return Pending(command_id=sent.id, command_seq=seq)
         finally:
             outcome.cancel()
