@@ -48,9 +48,11 @@ async def find(desk: Desk, look: Look, text: str) -> list[Group]:
     asked = text[:LONGEST].lower().split()
     lanes = await desk.read_model.query(queries.lanes, look.at)
     agents = await desk.read_model.query(queries.agents, look.at)
+    fleet = await desk.read_model.query(queries.fleet_state, look.at)
+    first = list(_first(look, halted=fleet.halted))
     groups = [
         Group("Go to", _few(asked, _pages(look))),
-        Group("Do", _few(asked, _orders(look, lanes, agents)) if asked else _few([], _first(look))),
+        Group("Do", _few(asked, [*first, *_orders(look, lanes, agents)] if asked else first)),
         Group("Moments", list(_moments(look, text.strip()))),
     ]
     if asked:
@@ -106,18 +108,20 @@ def _pages(look: Look) -> Iterator[Candidate]:
     yield "Keys", Find(label=_plain("Keys"), path=look.to("/keys"), sign="keys", keys="?")
 
 
-def _first(look: Look) -> Iterator[Candidate]:
+def _first(look: Look, *, halted: bool) -> Iterator[Candidate]:
     """What may be done anywhere; all there is to do before a word is typed."""
     if not look.live:
         yield "Back to now", Find(label=_plain("Back to now"), path="/", sign="clock")
         return
     yield "New task", Find(label=_plain("New task"), path="/tasks/new", sign="plus")
     yield "Pause live updates", Find(label=_plain("Pause live updates"), does="pause", sign="pause", keys=".")
+    if halted:
+        label = "Release the halt"
+        yield label, Find(label=_plain(label), fields={"type": "core.release"}, sign="play", end="what is ready starts")
     yield "Halt the fleet", Find(label=_plain("Halt the fleet…"), path="/halt", sign="halt", keys="!")
 
 
 def _orders(look: Look, lanes: Sequence[Lane], agents: Sequence[Agent]) -> Iterator[Candidate]:
-    yield from _first(look)
     if not look.live:
         return
     for lane in lanes:

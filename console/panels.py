@@ -78,7 +78,8 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
     """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""
     nav = Panel("nav", ("tasks", "agents", "workers", "sessions"), lambda: _nav(desk, look), pace_s=1)
     past = () if look.live else (Panel("player", (), lambda: player(desk, look), beside=True),)
-    panels = (*panels, *past, nav, _model(desk))
+    halted = Panel("halted", ("fleet_state",), lambda: _halted(desk, look), every_s=30)
+    panels = (*panels, *past, nav, halted, _model(desk))
     if look.part:
         return await _one(request, desk, look, panels)
     drawn = await asyncio.gather(*(panel.draw(desk, look) for panel in panels))
@@ -136,3 +137,7 @@ async def _nav(desk: Desk, look: Look) -> dict[str, Any]:
     sessions = await desk.read_model.query(queries.sessions, look.at)
     here = station_of(look.path)
     return {"counts": counts, "alarms": await alarms(desk, look), "sessions": sessions, "here": here}
+
+
+async def _halted(desk: Desk, look: Look) -> dict[str, Any]:
+    return {"fleet": await desk.read_model.query(queries.fleet_state, look.at)}

@@ -9,6 +9,7 @@ import msgspec
 
 from core.domain.words import Usage
 from projections.because import agent_state
+from projections.notes import fleet_state
 from projections.prices import context_window, rates
 from projections.record import timeline
 from projections.rows import Agent, AgentPage, At, Run, RunFilter, Stretch, TimelineFilter, Worker, tokens
@@ -84,10 +85,14 @@ def _agents(db: Reader, at: At, where: str, of: str = "", **values: Any) -> list
     busy = {row["run_id"] for row in found if row["run_id"]}
     under_way = {run_id: run for run_id, run in runs_under_way(db, at).items() if run_id in busy} if busy else {}
     contexts = _contexts(db, at, under_way)
+    halted = fleet_state(db, at).halted
     return [
-        _agent(row, totals.get(row["agent_id"], {}), under_way.get(row["run_id"]), contexts.get(row["run_id"]))
+        _agent(
+            row, totals.get(row["agent_id"], {}), under_way.get(row["run_id"]), contexts.get(row["run_id"]),
+            halted=halted,
+        )
         for row in found
-    ]
+    ]  # fmt: skip
 
 
 def _contexts(db: Reader, at: At, under_way: dict[str, Run]) -> dict[str, int]:
@@ -106,7 +111,7 @@ def _contexts(db: Reader, at: At, under_way: dict[str, Run]) -> dict[str, int]:
     return {run_id: max(0, last[0] - (last[1] if len(last) > 1 else 0)) for run_id, last in told.items()}
 
 
-def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None, context: int | None) -> Agent:
+def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None, context: int | None, *, halted: bool) -> Agent:
     state = agent_state(row)
     since = row["since"]  # it came, went, or was paused or resumed then
     if state == "busy":
@@ -122,7 +127,7 @@ def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None, context:
         adapter=row["adapter"],
         state=state,
         since=since,
-        because=_because(row, state, run),
+        because=_because(row, state, run, halted=halted),
         model=row["model"],
         pool=row["pool"],
         capabilities=tuple(row["capabilities"]),
@@ -156,7 +161,7 @@ def _estimate(model: str, total: dict[str, Any]) -> tuple[int | None, int]:
     return (known.price(usage), 0) if known else (None, used)
 
 
-def _because(row: dict[str, Any], state: str, run: Run | None) -> str:
+def _because(row: dict[str, Any], state: str, run: Run | None, *, halted: bool) -> str:
     if state == "gone":
         left = {"lost": "its worker was lost", "left": "its worker left"}
         return left.get(row["worker_state"], "its worker no longer offers it")
@@ -165,10 +170,11 @@ def _because(row: dict[str, Any], state: str, run: Run | None) -> str:
     if state == "busy" and row["paused"]:
         return "finishes its run, then pauses"
     if run is not None:
-        held = getattr(run, "because", "")
         if run.state == "held":
-            return f"held: {held}" if held else "held by order"
+            return run.because or "held by order"
         return run.step or ("given to it, not begun" if run.state == "assigned" else "at work")
     if state == "paused":
         return row["because"] or "paused by order"
+    if halted:
+        return "the fleet is halted"
     return "its worker drains" if row["worker_state"] == "draining" else "nothing that fits it is ready"

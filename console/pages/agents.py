@@ -32,7 +32,7 @@ async def agents(request: Request) -> Response:
     desk, look = await looking(request)
     if look.get("by") not in ("", *GROUPS):
         raise BadQuestion(f"Agents cannot be grouped by {look.get('by')[:40]!r}; there are {', '.join(GROUPS)}.")
-    topics = ("agents", "runs", "workers")
+    topics = ("agents", "runs", "workers", "fleet_state")
     panels = [
         Panel("roster", topics, lambda: _roster(desk, look), every_s=5, cells="agent"),
         Panel("crew", topics, lambda: _crew(desk, look)),

@@ -63,7 +63,7 @@ async def halt(request: Request) -> Response:
         raise BadQuestion("The past cannot be halted. Go back to now and halt there: /halt")
     if look.part == OVER:
         return HTMLResponse(part("over_halt", look=look, **await _halt(desk, look)))
-    panel = Panel("halt", ("runs", "agents"), lambda: _halt(desk, look))
+    panel = Panel("halt", ("runs", "agents", "fleet_state"), lambda: _halt(desk, look))
     return await show(request, desk, look, "halt", "Halt the fleet", [panel])
 
 
@@ -73,4 +73,5 @@ async def _halt(desk: Desk, look: Look) -> dict[str, Any]:
     runs = (await desk.read_model.query(queries.runs, look.at, wanted)).rows
     priced = [run.usage.cost_uusd for run in runs if run.usage.cost_uusd is not None]
     worked = sum(look.time - (run.started_at or run.assigned_at) for run in runs)
-    return {"runs": runs, "worked": worked, "cost": sum(priced) if priced else None, "word": WORD}
+    fleet = await desk.read_model.query(queries.fleet_state, look.at)
+    return {"runs": runs, "worked": worked, "cost": sum(priced) if priced else None, "word": WORD, "fleet": fleet}
