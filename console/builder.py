@@ -25,6 +25,10 @@ MOST_ROWS = {"params": 40, "tasks": 100}
 FLAGS = ("required", "whole", "long")
 LISTED = ("choices", "files", "labels")
 NAMES = ("depends_on", "needs")
+FOR_KIND = {
+    "text": ("long", "least", "most"), "number": ("whole", "least", "most"), "list": ("least", "most"),
+    "choice": ("choices",),
+}  # fmt: skip
 
 _ROW = re.compile(r"(params|tasks)\.(\d{1,3})\.(\w+)")
 _STEP = re.compile(r"(params|tasks)\.(add|remove|up)(?:\.(\d{1,3}))?")
@@ -174,10 +178,11 @@ def _texts(held: Param | Draft, default: str) -> Row:
 def _param(n: int, row: Row, wrong: dict[str, str]) -> Param | None:
     body: dict[str, Any] = {"name": row["name"].strip(), "kind": row["kind"] or "text"}
     body |= {field: row[field].strip() for field in ("label", "help") if row[field].strip()}
-    body |= {flag: True for flag in FLAGS if row[flag]}
-    body |= {field: row[field].strip() for field in ("least", "most") if row[field].strip()}
-    if choices := given.items(row["choices"]):
-        body["choices"] = choices
+    concern = FOR_KIND.get(row["kind"], ())  # what does not concern its kind is not shown, and not meant
+    body |= {flag: True for flag in FLAGS if row[flag] and (flag == "required" or flag in concern)}
+    body |= {field: row[field].strip() for field in ("least", "most") if row[field].strip() and field in concern}
+    if "choices" in concern:
+        body["choices"] = given.items(row["choices"])
     made = _converted(f"params.{n}", body, Param, wrong)
     if made is None or not row["default"].strip():
         return made
