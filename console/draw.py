@@ -68,7 +68,7 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 STOPS_WIDTH = 1080.0
-_ROOM = 96.0  # what a label needs
+_ROOM = 114.0  # what a label needs
 
 
 def stops(spans: Sequence[tuple[str, str, int, int]]) -> list[Stop]:

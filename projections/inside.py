@@ -13,6 +13,7 @@ from projections.store import Reader
 MOST_FILES = 500
 MOST_SPENT = 5_000
 MOST_CAUSES = 12
+WAITING = ("ready", "waiting", "blocked", "paused")
 FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
@@ -140,12 +141,12 @@ def waits(db: Reader, at: At, run: Run) -> list[Stage]:
     for row in db.ask("inside.before", task_id=run.task_id, born=min(run.born, at.events_seq + 1)):
         if stages and stages[0].state == row["state"]:
             stages[0] = msgspec.structs.replace(stages[0], at=min(stages[0].at, row["since"]))
-        elif row["state"] in ("ready", "waiting", "blocked", "paused") and len(stages) < 2:
+        elif row["state"] in WAITING and len(stages) < 2:
             stages.insert(0, Stage(state=row["state"], seq=0, at=row["since"], until=until))
         else:
             break
         until = stages[0].at
-    return stages
+    return [stage for stage in stages if stage.until > stage.at]
 
 
 def deeds(db: Reader, at: At, run_id: str) -> list[str]:

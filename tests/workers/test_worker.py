@@ -136,7 +136,8 @@ async def test_an_order_for_a_run_it_does_not_have_is_answered_all_the_same(plan
     hired.shift._obey(
         worker.CancelOrdered(
             worker_id="w1", epoch=hired.shift.epoch, run_id="default/x~1", task_id="default/x", agent_id="w1/noop-1"
-        )
+        ),
+        0,
     )
     await plant.settle()
     assert plant.reports("default/x~1") == ["finish"]

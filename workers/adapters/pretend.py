@@ -11,7 +11,7 @@ import msgspec
 from core.domain.words import Usage
 from workers import diffs
 
-NOUNS = ("cart", "line", "total", "rate", "batch", "ledger", "entry", "share", "order", "page", "token", "queue")
+NOUNS = ("cart", "line", "total", "rate", "batch", "ledger", "entry", "share", "order", "page", "ticket", "queue")
 VERBS = ("load", "spread", "round", "check", "merge", "split", "count", "close", "open", "find", "sort", "settle")
 
 
@@ -32,7 +32,8 @@ class Files:
         before = self._texts.get(name) or self._new(name, 4)
         lines = before.splitlines()
         at = self.chance.randrange(1, max(2, len(lines) - 1))
-        lines[at : at + self.chance.randint(0, 3)] = self._body(self.chance.randint(1, 5))
+        fresh = self._points if _is_prose(name) else self._body
+        lines[at : at + self.chance.randint(0, 3)] = fresh(self.chance.randint(1, 5))
         return self._changed(name, before, "\n".join(lines) + "\n")
 
     def write(self, name: str) -> str:
@@ -46,13 +47,16 @@ class Files:
         return diff
 
     def _new(self, name: str, functions: int) -> str:
-        if name.endswith((".md", ".txt", ".rst")):
-            return "# Notes\n\n" + "".join(f"- {self._phrase()}.\n" for _ in range(functions * 3))
+        if _is_prose(name):
+            return "# Notes\n\n" + "\n".join(self._points(functions * 3)) + "\n"
         parts = [f'"""{self._phrase().capitalize()}."""\n']
         for _ in range(functions):
             verb, noun = self.chance.choice(VERBS), self.chance.choice(NOUNS)
             parts.append(f"\n\ndef {verb}_{noun}({noun}s):\n" + "\n".join(self._body(3)) + f"\n    return {noun}s\n")
         return "".join(parts)
+
+    def _points(self, lines: int) -> list[str]:
+        return [f"- {self._phrase()}." for _ in range(lines)]
 
     def _body(self, lines: int) -> list[str]:
         return [
@@ -63,6 +67,10 @@ class Files:
 
     def _phrase(self) -> str:
         return f"{self.chance.choice(VERBS)} every {self.chance.choice(NOUNS)} of the {self.chance.choice(NOUNS)}"
+
+
+def _is_prose(name: str) -> bool:
+    return name.endswith((".md", ".txt", ".rst"))
 
 
 def printed(chance: random.Random, command: str, *, fails: bool) -> bytes:
