@@ -23,6 +23,7 @@ from projections.system import ground, sums
 routes = APIRouter()
 
 LOOKED_S = 5  # one look at the server serves everybody for so long
+ALIKE = ("stream ", "room in ")  # checks of one kind, many of them: those that are well are told in one line
 REBUILT = "rebuilt"  # what open pages are told under
 
 KEPT = {
@@ -93,12 +94,18 @@ async def _doctor(desk: Desk) -> dict[str, Any]:
     found = await survey(desk)
     order = {False: 0, None: 1, True: 2}
     findings = sorted(found.findings, key=lambda each: order[each.ok])
-    return {"survey": found, "findings": findings, "kept": {each.name: kept(each) for each in found.reaches}}
+    return {
+        "survey": found,
+        "telling": [each for each in findings if each.ok is not True or not each.name.startswith(ALIKE)],
+        "alike": [each for each in findings if each.ok is True and each.name.startswith(ALIKE)],
+        "kept": {each.name: kept(each) for each in found.reaches},
+    }
 
 
 async def _model(desk: Desk) -> dict[str, Any]:
     path = desk.read_model.model.store.path
-    size = path.stat().st_size if path is not None and path.exists() else 0
+    files = [path, path.with_name(path.name + ".wal")] if path is not None else []
+    size = sum(each.stat().st_size for each in files if each.exists())
     return {"positions": desk.read_model.positions(), "size": size}
 
 

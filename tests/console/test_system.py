@@ -1,0 +1,79 @@
+"""System: what is measured, with its limit and the way out; rebuilding; rules to adopt; the way in, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+
+from core.domain.spec import TaskSpec
+from core.streams import Sizes, settings
+from core.survey import Reach
+from tests.console.tower import Tower
+
+
+async def test_every_stream_tells_how_full_it_is_and_what_it_keeps(busy: Tower):
+    page = (await busy.client.get("/system")).text
+    for name, keeps in (("COMMANDS", "every order, for ever"), ("EVENTS", "every fact, for ever"),
+                        ("OBSERVATIONS", "what workers saw; the oldest go when it is full")):  # fmt: skip
+        assert name in page
+        assert keeps in page
+
+
+def test_every_stream_and_bucket_there_is_has_words_for_what_it_keeps():
+    from console.pages.system import KEPT, kept
+
+    assert set(settings(Sizes())) <= set(KEPT)
+    seen = Reach(
+        name="OBSERVATIONS", kind="stream", messages=0, first_seq=1, last_seq=0, bytes=0, forgets=True,
+        max_age_s=30 * 86_400,
+    )  # fmt: skip
+    assert kept(seen) == "what workers saw, for 30 days; the oldest go earlier when it is full"
+
+
+async def test_a_log_near_its_limit_is_not_well_and_the_way_out_stands_beside_it(busy: Tower):
+    log = busy.ledger.logs["EVENTS"]
+    log.max_bytes = int(log.bytes / 0.9)
+    page = (await busy.client.get("/system")).text
+    assert "room in EVENTS" in page
+    assert "1 not well" in page
+    assert "raise its limit" in page
+
+
+async def test_the_read_model_is_rebuilt_from_the_page_and_is_the_same_again(busy: Tower):
+    before = await busy.read_model.digest()
+    answer = await busy.client.post("/system/rebuild", data={"back": "/system"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/system")
+    async with asyncio.timeout(10):
+        while busy.read_model.positions().doing != "following":
+            await asyncio.sleep(0.01)
+    assert await busy.read_model.digest() == before
+    assert "Follows" in (await busy.client.get("/system")).text
+
+
+async def test_newer_rules_are_offered_once_the_log_goes_by_older_ones(busy: Tower):
+    page = (await busy.client.get("/system")).text
+    assert "the newest, since" in page
+    assert "Adopt rules" not in page
+
+
+async def test_the_past_of_what_is_only_measured_is_not_made_up(busy: Tower):
+    page = (await busy.client.get("/system?at=5")).text
+    assert "measured now, not recorded" in page
+    main = page.partition("<main")[2].partition("</main>")[0]
+    assert "<form" not in main or "disabled" in main
+
+
+async def test_the_steps_turn_one_by_one(tower: Tower):
+    async def steps() -> str:
+        await tower.folded()
+        return (await tower.client.get("/system/setup")).text
+
+    assert "3 of 6" in await steps()  # server, core, read model
+    await tower.register(agents=2)
+    assert "2 agents on 1 worker" in await steps()
+    await tower.bring_plan(one=TaskSpec(title="One"))
+    page = await steps()
+    assert "5 of 6" in page
+    assert "1 run under way" in page
+    await tower.start("default/one~1")
+    await tower.finish("default/one~1")
+    assert "Everything is in place." in await steps()
