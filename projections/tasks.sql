@@ -87,7 +87,8 @@ select seq, task_id, 'ready' as state, '' as because, 0 as retry_at, at_us as si
 -- on task.rolled_up
 select seq, task_id, state, '' as because, 'parts' as proof, at_us as since from facts
 union all by name
-select seq, unnest(unblocked) as task_id, 'ready' as state, at_us as since, at_us as ready_at from facts
+select seq, freed as task_id, 'ready' as state, at_us as since, at_us as ready_at
+from (select *, unnest(unblocked) as freed from facts) where freed <> task_id  -- up to rules 2 it may name itself
 
 -- on task.unblocked
 select seq, unnest(unblocked) as task_id, 'ready' as state, '' as because, at_us as since, at_us as ready_at from facts

@@ -40,8 +40,14 @@ def lifted_from(state: State, first: list[str]) -> dict[str, int]:
 
 
 def unblocked_by(state: State, task_id: str) -> list[str]:
-    """Tasks that turn from blocked to ready when ``task_id`` is done, in order of their ids."""
+    """Tasks that turn from blocked to ready when ``task_id`` is done, in order of their ids.
+
+    Never itself: a container that an import made wait for its own part frees that part by being done, and the part
+    may be what is done. Up to rules 2 it was named.
+    """
     lifted = lifted_by(state, task_id)
+    if state.rules >= 3:
+        lifted.pop(task_id, None)
     return sorted(name for name, n in lifted.items() if _blocked_by_just(state, name, n))
 
 

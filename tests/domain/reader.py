@@ -31,8 +31,8 @@ def read(told: States, fact: Fact) -> None:  # noqa: C901 - one flat match
         case task.Woken():
             told[fact.task_id] = "ready"
         case task.RolledUp():
-            told[fact.task_id] = fact.state
             told.update(dict.fromkeys(fact.unblocked, "ready"))
+            told[fact.task_id] = fact.state  # up to rules 2 a container in a circle may name itself, too
         case task.Unblocked():
             told.update(dict.fromkeys(fact.unblocked, "ready"))
         case amend.DependencyAdded():

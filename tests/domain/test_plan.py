@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from core.domain import machine, plan, session, task, worker
@@ -269,6 +270,15 @@ def test_a_container_whose_last_open_part_was_closed_elsewhere_is_done():
     assert states(story) == {"epic": "done", "part": "done"}
 
 
+@pytest.mark.parametrize(("rules", "freed"), [(2, ["default/epic", "default/inner"]), (3, ["default/epic"])])
+def test_what_ends_in_a_circle_is_not_told_to_be_ready(rules: int, freed: list[str]):
+    story = given(submit("inner"), submit("leaf", parents=["inner"]), register(), rules=rules)
+    circle = planned("q", submit("inner", parents=["epic"]), cycles="block")
+    story = story.after(submit("epic", depends_on=["inner"]), *circle)
+    facts = story.when(finish(story, "leaf", "succeeded"))
+    assert next(fact for fact in facts if isinstance(fact, task.RolledUp)).unblocked == freed
+
+
 def test_a_part_moved_to_another_container_leaves_the_first_an_ordinary_task():
     story = given(submit("one"), submit("two"), submit("part", parents=["one"]))
     story = story.after(*planned("q", submit("part", parents=["two"])), register("anvil", "ada", "bob"))
@@ -310,3 +320,14 @@ def test_a_large_plan_is_released_in_several_facts():
 def test_a_plans_name_always_makes_a_subject():
     said = given().refusal(plan.Begin(plan_id="\N{SNOWMAN}" * 200, session_id="default"))
     assert "1 to 200 bytes" in said.reason
+
+
+@pytest.mark.parametrize(("rules", "outcome"), [(2, "done"), (3, "already_so")])
+def test_a_done_task_imported_again_with_its_default_said_is_known_since_rules_3(rules: int, outcome: str):
+    story = given(*planned("p", submit("a")), register(), rules=rules)
+    story = story.after(finish(story, "a"))
+    said = msgspec.json.decode(b'{"title":"a","lane":"A"}', type=task.TaskSpec)
+    story = story.after(planned("q", submit("a"))[0])
+    add = plan.Add(plan_id="q", tasks=[plan.Planned(task_id="default/a", spec=said)])
+    (fact, *_) = story.when(add)
+    assert (fact.outcome if isinstance(fact, machine.CommandRefused) else "done") == outcome
