@@ -70,10 +70,10 @@ class Fleet:
         self.ledger = JetStreamLedger(self.link)
         self.door = Door(self.ledger, LinkAnswers(self.link), self.clock, by="bench")
 
-    async def start_core(self) -> None:
+    async def start_core(self, within_s: float = READY_WITHIN_S) -> None:
         """The core, once it leads: its first fact is in EVENTS."""
         self._run("core", [*module("core"), *self._where(), "--nats-monitor", self.monitor_url])
-        await self.until("core", self._has_begun())
+        await self.until("core", self._has_begun(), within_s)
 
     async def start_worker(self, agents: str = f"noop:{SLOTS}", name: str = WORKER) -> None:
         """A worker whose runs' first lines are stamped with the monotonic clock, once its agents are registered."""
@@ -82,13 +82,13 @@ class Fleet:
         self._run(name, [*stamped, *self._where()])
         await self.until(name, self.first(f"evt.worker.{name}.registered", after))
 
-    async def start_console(self) -> None:
+    async def start_console(self, within_s: float = READY_WITHIN_S) -> None:
         """The console, and in it the read models, once it has caught up with the log."""
         self.console_url = f"http://127.0.0.1:{free_port()}"
         self._run("console", [*module("console"), *self._where(), "--port", self.console_url.rpartition(":")[2]])
         bearer = {"Authorization": f"Bearer {login.api_token(self.home)}"}
         self.pages = httpx2.AsyncClient(base_url=self.console_url, headers=bearer, timeout=10.0)
-        await self.until("console", self._is_ready())
+        await self.until("console", self._is_ready(), within_s)
 
     async def folded(self, events_seq: int, within_s: float = 60.0) -> float:
         """The monotonic moment (seconds) at which the read model had folded EVENTS up to there, to 10 ms or so."""

@@ -9,7 +9,7 @@ from bench.figures import Figure
 from bench.fleet import SLOTS, Fleet
 from bench.machine import Quiet
 from bench.processes import answer_of, module
-from core.clock import SystemClock
+from core.clock import Clock, HandClock, SystemClock
 from core.domain import machine, run, system, worker
 from core.domain.machine import Command
 from core.domain.state import State
@@ -52,25 +52,27 @@ async def rebuild(fleet: Fleet, *, facts: int) -> list[Figure]:
     link = await connect(fleet.url, name="bench-writer", user=core.user, password=core.password)
     try:
         await ensure(link)
-        await _Writer(JetStreamLedger(link)).write(facts)
+        await Writer(JetStreamLedger(link), SystemClock()).write(facts)
     finally:
         await link.close()
     return await catch_up(fleet, times=1, scenario="rebuild", gate=None)
 
 
-class _Writer:
-    """A core without a queue: what it decides goes straight into both streams."""
+class Writer:
+    """A core without a queue: what it decides goes straight into both streams. ``clock``: when it all happens;
+    ``step_us``: how much later each command than the one before, on a clock that is wound by hand."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, step_us: int = 0) -> None:
         self._ledger = ledger
-        self._state, self._chain, self._clock = State(), GENESIS_CHAIN, SystemClock()
+        self._state, self._chain, self._clock, self._step_us = State(), GENESIS_CHAIN, clock, step_us
         self._seq = 0
         self._out: dict[Stream, list[Message]] = {"COMMANDS": [], "EVENTS": []}
         self._assigned: list[worker.Assigned] = []
 
     async def write(self, facts: int) -> None:
         agents = [worker.AgentSpec(name=f"a{i}", adapter="noop") for i in range(SLOTS)]
-        await self._say(system.Begin(commands_created=1, events_created=1))
+        created = [(await self._ledger.head(stream)).created for stream in ("COMMANDS", "EVENTS")]
+        await self._say(system.Begin(commands_created=created[0], events_created=created[1]))
         await self._say(worker.Register(worker_id=NAME, boot_id="alone", agents=agents))
         epoch = self._state.workers[NAME].epoch
         for n in count():
@@ -87,6 +89,8 @@ class _Writer:
     async def _say(self, command: Command) -> None:
         message = encode_command(Sent(id=new_id(self._clock), by="bench", command=command))
         self._seq += 1
+        if isinstance(self._clock, HandClock):
+            self._clock.advance(seconds=self._step_us / 1e6)
         self._out["COMMANDS"].append(message)
         stored = Stored(self._seq, message.subject, self._clock.now_us(), message.data)
         for recorded in machine.step(self._state, decode_command(stored)):

@@ -25,8 +25,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     appends: int = 40_000
     rows: int = 200_000
     starts: int = 3
-    within_s: float = 180.0
-    all_within_s: float = 1_200.0
+    within_s: float = 1_800.0
+    all_within_s: float = 3_600.0
 
 
 QUICK = Sizes(

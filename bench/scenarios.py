@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from bench import agents, big, decide, floor, fold, pixel, starting, whole_way
+from bench import agents, big, decide, floor, fold, history, pixel, starting, whole_way
 from bench.figures import Figure
 from bench.fleet import Fleet, fleet
 from bench.report import Report, Sizes, merged, over_floors
 
 QUICK_ONES = ("floor", "core", "L", "D", "T", "M", "fold", "start")
-SLOW_ONES = ("plan", "browser", "pixel", "agents", "lost", "rebuild")
+SLOW_ONES = ("plan", "browser", "pixel", "agents", "lost", "rebuild", "pages")
+ON_REQUEST = ("pages10",)  # ten minutes of preparation
 ALL = (*QUICK_ONES, *SLOW_ONES)
+KNOWN = (*ALL, *ON_REQUEST)
 
 
 async def run(wanted: set[str], sizes: Sizes) -> list[Figure]:
@@ -25,6 +27,8 @@ async def run(wanted: set[str], sizes: Sizes) -> list[Figure]:
     await report.add("agents", _thousand)
     await report.add("lost", _lost)
     await report.add("rebuild", _rebuild)
+    await report.add("pages", lambda: _pages(1_000_000, 100.0, 150.0))
+    await report.add("pages10", lambda: _pages(10_000_000, 150.0, 300.0))
     return over_floors(report.figures)
 
 
@@ -97,6 +101,11 @@ async def _lost() -> list[Figure]:
 async def _rebuild() -> list[Figure]:
     async with fleet() as made:
         return await fold.rebuild(made, facts=1_000_000)
+
+
+async def _pages(facts: int, gate_ms: float, past_gate_ms: float) -> list[Figure]:
+    async with fleet() as made:
+        return await history.pages(made, facts=facts, gate_ms=gate_ms, past_gate_ms=past_gate_ms)
 
 
 async def _start_all(made: Fleet, pools: str) -> None:
