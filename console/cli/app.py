@@ -71,6 +71,7 @@ COMMANDS: Sequence[tuple[str, str, str]] = (
     ("login", "console.cli.login:login", "Print a fresh one-time login link."),
     ("status", "console.cli.status:status", "Say how the instance is doing."),
     ("doctor", "console.cli.doctor:doctor", "Check server, limits, disk, clock, lease and lag."),
+    ("completion", "console.cli.completion:completion", "Print the completion script for bash, zsh or fish."),
 )
 
 
