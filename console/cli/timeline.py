@@ -6,11 +6,11 @@ import asyncio
 import re
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
 from cyclopts import Parameter
 
@@ -24,28 +24,31 @@ from core.clock import SystemClock
 
 if TYPE_CHECKING:
     from core.envelope import Answer
-    from projections.tape import Tape, Wanted
+    from projections.played import Tape
+    from projections.tape import Wanted
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def export(
     *,
-    format: Literal["jsonl"] = "jsonl",  # noqa: A002 - the option's name
+    format: Literal["jsonl", "csv", "parquet", "perfetto"] = "jsonl",  # noqa: A002 - the option's name
     session: str = "",
     task: str = "",
     run: str = "",
     since: str = "",
     until: str = "",
+    with_output: Annotated[bool, Parameter(negative=())] = False,
     output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("-"),
     where: Where = HERE,
 ) -> int:
-    """Write facts and observations to a file (a tape), in order. Straight from the log.
+    """Write a tape: commands, facts and observations in order, straight from the log. Or the runs, as the console
+    knows them.
 
     Parameters
     ----------
     format
-        jsonl: one fact or observation a line.
+        jsonl: a tape, which `timeline play` opens. csv, parquet: a row a run. perfetto: a trace for ui.perfetto.dev.
     session
         Only what concerns this session.
     task
@@ -56,6 +59,8 @@ def export(
         Only from this time on: 2026-11-20T08:00:00Z, or 30m, 2h, 7d ago.
     until
         Only up to this time.
+    with_output
+        On a tape, what the runs printed as well: at most 1 MB of a run and 64 MB in all.
     output
         The file; - is standard output.
     """
@@ -68,11 +73,14 @@ def export(
         run=_run_id(run) if run else "",
         since=_time(since, now) if since else 0,
         until=_time(until, now) if until else 0,
+        output=with_output,
     )
     if sum(map(bool, (session, task, run))) > 1:
         raise Usage("one of --session, --task and --run at a time")
     if where.as_json and str(output) == "-":
         raise Usage("--json says what was written: give a file with -o")
+    if format != "jsonl":
+        return _spans(where, format, wanted, output)
     return asyncio.run(_export(where, format, wanted, output, now))
 
 
@@ -88,27 +96,62 @@ async def _export(where: Where, kind: str, wanted: Wanted, path: Path, now: int)
             else:
                 end = await _into_file(path, line.ledger, wanted, now, progress)
     if where.as_json:
-        out.document({"file": str(path), "format": kind, "events": end.events, "observations": end.observations})
+        counts = {"events": end.events, "observations": end.observations, "commands": end.commands}
+        counts |= {"output": end.output, "output_left_out": end.left_out}
+        out.document({"file": str(path), "format": kind, **counts})
+        return exits.OK
+    out.say(f"{end.commands:,} commands, {end.events:,} facts and {end.observations:,} observations")
+    if end.output or end.left_out:
+        left = f"; {end.left_out:,} more were left out for want of room" if end.left_out else ""
+        out.say(f"{end.output:,} pieces of output{left}")
+    return exits.OK
+
+
+def _spans(where: Where, kind: str, wanted: Wanted, path: Path) -> int:
+    """The runs as the console's timeline exports them."""
+    from console.cli.download import download
+
+    if wanted.run or wanted.output:
+        option = "--run" if wanted.run else "--with-output"
+        raise Usage(f"{option} goes with --format jsonl: a {kind} file has a row a run")
+    asked = {
+        "format": kind, "session": wanted.session, "task": wanted.task,
+        "from": _stamp(wanted.since) if wanted.since else "start",
+        "to": _stamp(wanted.until) if wanted.until else "now",
+    }  # fmt: skip
+    if str(path) == "-":
+        runs = download(where, "/timeline/export", sys.stdout.buffer.write, **asked)
+        sys.stdout.buffer.flush()
     else:
-        out.say(f"{end.events:,} facts and {end.observations:,} observations")
+        with _whole_file(path) as file:
+            runs = download(where, "/timeline/export", file.write, **asked)
+    if where.as_json:
+        out.document({"file": str(path), "format": kind, "runs": runs})
+    else:
+        out.say(f"{runs:,} runs")
     return exits.OK
 
 
 async def _into_file(path: Path, ledger: Any, wanted: Wanted, now: int, progress: Bar | None) -> Any:
-    """Under another name first: a tape that is there is a whole one."""
     from projections import tape
 
+    with _whole_file(path) as file:
+        return await tape.export(ledger, wanted, file.write, made_at=now, tell=progress)
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that is there when all of it was written, or not at all."""
     beside = path.with_name(f".{path.name}.part")
     try:
         with beside.open("wb") as file:
-            end = await tape.export(ledger, wanted, file.write, made_at=now, tell=progress)
+            yield file
         beside.replace(path)
     except OSError as problem:
         raise Stop(f"{path} cannot be written: {problem.strerror}") from None
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-    return end
 
 
 def play(file: Path, /, *, port: int = 0, where: Where = HERE) -> int:
@@ -127,16 +170,16 @@ def play(file: Path, /, *, port: int = 0, where: Where = HERE) -> int:
 
 
 def _read(file: Path) -> Tape:
-    from projections import tape
+    from projections import played
 
     try:
         with file.open("rb") as lines:
-            return tape.read(lines)
+            return played.read(lines)
     except FileNotFoundError:
         raise NotFound(f"there is no file {file}") from None
     except OSError as problem:
         raise Stop(f"{file} cannot be read: {problem.strerror}") from None
-    except tape.BadTape as problem:
+    except played.BadTape as problem:
         raise Stop(f"{file}: {problem}") from None
 
 
@@ -171,9 +214,11 @@ def _serve(tape: Tape, file: Path, folder: Path, port: int, *, as_json: bool) ->
     link = f"http://127.0.0.1:{chosen}/login?token={login.issue(folder, clock)}"
     told = {"file": str(file), "url": f"http://127.0.0.1:{chosen}", "login_url": link}
     if as_json:
-        out.document(told | {"events": tape.events, "observations": tape.observations})
+        counts = {"events": tape.events, "observations": tape.observations, "commands": tape.commands}
+        out.document(told | counts | {"output": tape.output})
     else:
-        out.text(f"\n{file} is open, read-only: {tape.events:,} facts.\n\n    {link}\n\nCtrl-C closes it.\n")
+        holds = f"{tape.events:,} facts, {tape.commands:,} commands"
+        out.text(f"\n{file} is open, read-only: {holds}.\n\n    {link}\n\nCtrl-C closes it.\n")
     server = Server(create(open_desk, gate), on_stop=hub.stop, port=chosen)
     with suppress(KeyboardInterrupt):  # the server has ended in good order and says what told it to
         server.run()
@@ -214,6 +259,11 @@ def _time(text: str, now_us: int) -> int:
     except ValueError:
         raise Usage(f"{text!r} is no time: write 2026-11-20T08:00:00Z, or 30m, 2h, 7d for so long ago") from None
     return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+
+
+def _stamp(us: int) -> str:
+    at = datetime.fromtimestamp(us // 1_000_000, UTC)
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{us % 1_000_000:06d}Z"
 
 
 def _run_id(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
 import json
 import signal
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import pyarrow.parquet as pq
 import pytest
 
-from projections.tape import BadTape, read
+from projections.played import BadTape, read
 from tests.cli.command_line import ROOT, Instance, environment, switchtower, until
 
 
@@ -42,8 +44,12 @@ def exported(instance: Instance, path: Path, *options: str) -> list[Any]:
 def test_a_tape_of_everything_is_the_log_in_the_order_of_time(lived: Instance, tmp_path: Path):
     header, *lines, end = exported(lived, tmp_path / "all.jsonl")
     facts = [line for line in lines if line["stream"] == "EVENTS"]
-    assert header["tape"] == 1
-    assert end == {"end": True, "events": len(facts), "observations": len(lines) - len(facts)}
+    of = [line["stream"] for line in lines]
+    assert header["tape"] == 2
+    assert end == {
+        "end": True, "events": len(facts), "observations": of.count("OBSERVATIONS"),
+        "commands": of.count("COMMANDS"), "output": 0, "left_out": 0,
+    }  # fmt: skip
     assert [line["seq"] for line in facts] == list(range(1, len(facts) + 1))
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
     assert not any(line.get("context") for line in lines)
@@ -100,7 +106,15 @@ def test_a_tape_goes_to_standard_output_when_no_file_is_named(lived: Instance):
 
 @pytest.mark.parametrize(
     "options",
-    [("--session", "a", "--task", "b"), ("--since", "yesterday"), ("--run", "t-1"), ("--json",), ("--format", "csv")],
+    [
+        ("--session", "a", "--task", "b"),
+        ("--since", "yesterday"),
+        ("--run", "t-1"),
+        ("--json",),
+        ("--format", "xml"),
+        ("--format", "csv", "--run", "tale/first~1"),
+        ("--format", "csv", "--with-output"),
+    ],
 )
 def test_what_cannot_be_exported_is_wrong_usage(lived: Instance, options: tuple[str, ...]):
     assert lived("timeline", "export", *options).code == 2
@@ -109,6 +123,24 @@ def test_what_cannot_be_exported_is_wrong_usage(lived: Instance, options: tuple[
 def test_a_tape_that_cannot_be_written_leaves_nothing_half_done(lived: Instance, tmp_path: Path):
     said = lived("timeline", "export", "-o", tmp_path / "none" / "tape.jsonl")
     assert (said.code, list(tmp_path.iterdir())) == (1, [])
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "perfetto"])
+def test_the_runs_of_a_session_go_into_a_file_that_others_read(lived: Instance, tmp_path: Path, kind: str):
+    file = tmp_path / f"tale.{kind}"
+    said = lived("timeline", "export", "--format", kind, "--session", "tale", "-o", file, "--json")
+    assert said.code == 0, said
+    assert json.loads(said.out) == {"file": str(file), "format": kind, "runs": 3}
+    if kind == "csv":
+        rows = list(csv.DictReader(file.read_text().splitlines()))
+        assert [(row["run_id"], row["state"]) for row in rows] == [
+            ("tale/first~1", "failed"), ("tale/first~2", "succeeded"), ("tale/second~1", "succeeded"),
+        ]  # fmt: skip
+    elif kind == "parquet":
+        assert pq.read_table(file).column("run_id").to_pylist()[0] == "tale/first~1"
+    else:
+        slices = [event for event in json.loads(file.read_text())["traceEvents"] if event["ph"] == "X"]
+        assert [event["args"]["run_id"] for event in slices] == ["tale/first~1", "tale/first~2", "tale/second~1"]
 
 
 class Played:
@@ -157,7 +189,7 @@ class Played:
 @pytest.fixture(scope="module")
 def played(lived: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     folder = tmp_path_factory.mktemp("tape")
-    exported(lived, folder / "tale.jsonl", "--session", "tale")
+    exported(lived, folder / "tale.jsonl", "--session", "tale", "--with-output")
     console = Played(folder / "tale.jsonl", folder)
     yield console
     assert console.close() == 0
@@ -171,10 +203,34 @@ def test_a_played_tape_shows_the_session_as_it_ended(played: Played):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/tasks", "/tasks/tale/first", "/runs/tale/first~1", "/agents", "/queues", "/?at=5"]
+    "path",
+    [
+        "/",
+        "/tasks",
+        "/tasks/tale/first",
+        "/runs/tale/first~1",
+        "/agents",
+        "/queues",
+        "/?at=5",
+        "/timeline",
+        "/replay",
+        "/replay/compare?a=5&b=now",
+        "/commands",
+    ],
 )
 def test_every_page_of_a_played_tape_opens(played: Played, path: str):
     assert played.ask("GET", path)[0] == 200
+
+
+def test_a_played_tape_shows_who_ordered_what_and_what_runs_printed(played: Played):
+    _, body, _ = played.ask("GET", "/api/commands?reports=true")
+    rows = json.loads(body)["rows"]
+    assert {"plan.seal", "run.finish"} <= {row["type"] for row in rows}
+    assert "pending" not in {row["outcome"] for row in rows}
+    assert played.told["commands"] == len(rows)
+    assert played.told["output"] > 0
+    status, printed, _ = played.ask("GET", "/runs/tale/first~2/output")
+    assert (status, bool(printed)) == (200, True)
 
 
 def test_nothing_can_be_ordered_on_a_tape(played: Played):
@@ -200,7 +256,7 @@ def test_a_tape_that_was_cut_off_or_spoilt_names_the_place(lived: Instance, tmp_
         (lines[:4], "cut off"),
         ([*lines, lines[1]], "after the tape's end"),
         ([lines[0], lines[1].replace(b'"seq"', b'"sqe"')], "line 2 cannot be read"),
-        ([lines[0].replace(b'"tape":1', b'"tape":7'), *lines[1:]], "format 7"),
+        ([lines[0].replace(b'"tape":2', b'"tape":7'), *lines[1:]], "format 7"),
         ([], "empty"),
     ):
         with pytest.raises(BadTape, match=told):
