@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import msgspec
 from fastapi import APIRouter
@@ -24,6 +25,7 @@ from core.door import Pending
 from core.envelope import Answer
 from core.ids import new_id
 from projections import queries, rows, verify
+from projections.templates import Template, TemplateRow
 
 VERSION = "0.1"
 MOST_WAIT_S = 30.0
@@ -203,6 +205,10 @@ async def _seen(desk: Desk, look: Look) -> Any:
     return await desk.read_model.query(queries.observations, look.at, _id_of(look.path), limit=1_000)
 
 
+async def _template(desk: Desk, look: Look) -> Any:
+    return await desk.read_model.query(queries.template, look.at, unquote(look.path.split("/")[3]))
+
+
 async def _usage(desk: Desk, look: Look) -> Any:
     by: Summed = msgspec.convert(look.get("by") or "agent", Summed)
     return await desk.read_model.query(queries.usage, look.at, by)
@@ -224,6 +230,8 @@ _lists("/plans", list[rows.Plan], _simple(queries.plans))
 _lists("/attention", list[rows.Attention], _simple(queries.attention))
 _lists("/hour", rows.Hour, _simple(queries.hour))
 _lists("/usage", list[rows.UsageRow], _usage)
+_lists("/templates", list[TemplateRow], _simple(queries.templates))
+_lists("/templates/{template}", Template, _template)
 _lists("/commands", rows.Commands, _by_filter(queries.commands, rows.CommandFilter), rows.CommandFilter)
 _lists("/read-model", verify.Standing, _simple(verify.standing))
 _lists("/timeline", rows.Timeline, _by_filter(queries.timeline, rows.TimelineFilter), rows.TimelineFilter)

@@ -45,6 +45,13 @@ NOUNS: Sequence[tuple[str, str, Sequence[tuple[str, str, str]]]] = (
     ("plan", "Plans: many tasks at once.", (
         ("import", "console.cli.plan:import_file", "Import a plan from a file."),
     )),
+    ("template", "Templates: plans with places for parameters.", (
+        ("list", "console.cli.template:listing", "List templates."),
+        ("show", "console.cli.template:show", "Show one template, what it asks for and what it makes."),
+        ("define", "console.cli.template:define", "Define a template from a file, or its next version."),
+        ("use", "console.cli.template:use", "Make a template's tasks."),
+        ("retire", "console.cli.template:retire", "Retire templates."),
+    )),
     ("run", "Runs: one attempt at a task each.", (
         ("show", "console.cli.run:show", "Show one run."),
         ("output", "console.cli.run:output", "Print what a run wrote."),

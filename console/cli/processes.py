@@ -35,7 +35,7 @@ def up(
     Parameters
     ----------
     demo
-        Bring the sample plan along, so that there is something to see.
+        Bring the sample plan and the shipped templates along, so that there is something to see.
     port
         The console's port; 0 for any free one. Default: 8420.
     agents
@@ -132,6 +132,7 @@ async def _bring_sample(data: Path, nats_url: str) -> None:
     from console.cli.line import connected
     from console.cli.where import Where
     from console.plans import plan_json, send
+    from console.shipped import shipped
 
     session, plan = plan_json.read(SAMPLE.read_bytes())
     async with connected(Where(data=data, nats=nats_url)) as line:
@@ -145,6 +146,8 @@ async def _bring_sample(data: Path, nats_url: str) -> None:
             source="sample plan",
             cycles="refuse",
         )
+        for define in shipped():
+            await line.door.order(define)
     if sent.new:
         out.say(f"The sample plan is in: {sent.new} tasks in session {session!r}.")
     else:
