@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from core.domain import graph, lane, line, standing
 from core.domain import task as tasks
-from core.domain.spec import Task, TaskSpec, TaskState
+from core.domain.spec import Task, TaskSpec, TaskState, plain
 from core.domain.words import Count, Fact, Line, Name, Order, Policy, Priority, Refused, Text, count, listed
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _worded(spec: TaskSpec, changes: Changes) -> TaskSpec:
     new = {name: value for name in Changes.__struct_fields__ if (value := getattr(changes, name)) is not None}
     if changes.policy is not None:
         new["policy"] = _tried(spec.policy, changes.policy)
-    return msgspec.structs.replace(spec, **new)
+    return plain(msgspec.structs.replace(spec, **new))
 
 
 def _tried(policy: Policy, changes: PolicyChanges) -> Policy:

@@ -8,7 +8,7 @@ import msgspec
 
 from core.domain import slots
 from core.domain.slots import Value
-from core.domain.spec import TaskSpec
+from core.domain.spec import TaskSpec, plain
 from core.domain.template_spec import GIVEN, Draft, TemplateSpec, empty, misfit
 from core.domain.words import Policy, Refused
 
@@ -128,7 +128,7 @@ def _filled(draft: Draft, values: Mapping[str, Value], depends_on: list[str], la
         policy=Policy(max_attempts=draft.max_attempts, time_limit_s=draft.time_limit_s),
     )
     try:
-        return msgspec.convert(msgspec.to_builtins(made), TaskSpec)
+        return plain(msgspec.convert(msgspec.to_builtins(made), TaskSpec))
     except msgspec.ValidationError as error:
         raise Refused(f"task {draft.name} cannot be made with these parameters: {error}") from error
 

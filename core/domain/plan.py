@@ -173,7 +173,8 @@ def _is_known_as(state: State, planned: Planned) -> bool:
     if task is not None:
         return task.spec == planned.spec
     over = state.over.get(planned.task_id)
-    return over is not None and over.digest == digest(planned.spec)
+    # What was done under older rules keeps the digest of those.
+    return over is not None and over.digest in (digest(planned.spec, state.rules), digest(planned.spec, 1))
 
 
 def _seal(state: State, plan: Plan) -> list[Event]:
@@ -247,7 +248,7 @@ def put_in_force(state: State, plan: Plan, seq: int) -> None:
     containers = _containers(state, plan)
     for name, spec in plan.staged.items():
         if name in state.over:
-            state.over[name] = Over(state.over[name].runs, digest(spec))
+            state.over[name] = Over(state.over[name].runs, digest(spec, state.rules))
             continue
         known = state.tasks.get(name)
         if known is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -87,6 +87,22 @@ class Over(msgspec.Struct, frozen=True):
     digest: str
 
 
-def digest(spec: TaskSpec) -> str:
-    """Tells one wording of a task from another."""
-    return hashlib.blake2b(msgspec.json.encode(spec), digest_size=12).hexdigest()
+def plain(spec: TaskSpec) -> TaskSpec:
+    """The same spec, its defaults being the defaults themselves. What is not told is told by identity, and a string of
+    one letter is another object before a snapshot than after it: a spec made from the state goes through here."""
+    return _plain(msgspec.structs.replace(spec, policy=_plain(spec.policy)))
+
+
+T = TypeVar("T", TaskSpec, Policy)
+
+
+def _plain(value: T) -> T:
+    given = {field.name: getattr(value, field.name) for field in msgspec.structs.fields(value)}
+    defaults = {field.name: field.default for field in msgspec.structs.fields(value)}
+    return type(value)(**{name: each for name, each in given.items() if each != defaults[name]})
+
+
+def digest(spec: TaskSpec, rules: int) -> str:
+    """Tells one wording of a task from another. Before rules 3 saying a default was another wording than not saying it,
+    and a state from a snapshot could take the one for the other."""
+    return hashlib.blake2b(msgspec.json.encode(plain(spec) if rules >= 3 else spec), digest_size=12).hexdigest()

@@ -62,7 +62,7 @@ def reword(state: State, task: Task, depends_on: list[str]) -> None:
 
 def bury(state: State, task: Task) -> None:
     """Leave only the tombstone of a task that is done; nobody waits for it any more."""
-    state.over[task.task_id] = Over(task.runs, digest(task.spec))
+    state.over[task.task_id] = Over(task.runs, digest(task.spec, state.rules))
     state.to_roll_up.pop(task.task_id, None)
     state.dependents.pop(task.task_id, None)
     state.children.pop(task.task_id, None)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
-from core.domain import agent, amend, hire, lane, notes, plan, run, session, steer, system, task, worker
+from core.domain import agent, amend, hire, lane, notes, plan, run, session, steer, system, task, template, worker
 from core.domain.state import State
+from core.domain.template_spec import Draft, Param, TemplateSpec
 from core.domain.words import Artifact, Order, Policy, Usage
 
 T = TypeVar("T")
@@ -251,6 +252,25 @@ def amend_session(rng: Random, state: State) -> Order:
     )
 
 
+DRAFTS = [Draft(name="plan", title="Plan {{goal}}"), Draft(name="build", title="Build it", depends_on=["plan"])]
+
+
+def define_template(rng: Random, state: State) -> Order:
+    spec = TemplateSpec(title=rng.choice(("Build", "Mend")), params=[Param(name="goal")], lane="A", tasks=DRAFTS)
+    known = state.templates.get("build")
+    return template.Define(template_id="build", spec=spec, base=known.version if known else 0)
+
+
+def retire_template(rng: Random, state: State) -> Order:
+    return template.Retire(template_id="build")
+
+
+def use_template(rng: Random, state: State) -> Order:
+    return template.Use(
+        template_id="build", session_id=any_session(rng, state), prefix=f"u{state.command_seq}", params={"goal": "it"}
+    )
+
+
 def stop_agent(rng: Random, state: State) -> Order:
     return agent.Stop(agent_id=rng.choice([*state.agents, "nobody/x"]))
 
@@ -331,6 +351,7 @@ WEIGHTS: dict[Draw, int] = {
     close_session: 2, adopt_rules: 1, go_on: 1, stop_agent: 1, restart_agent: 1, hire_agents: 1, grow: 1, message: 1,
     hold: 2, go_on_run: 2, halt: 1, release: 4, reword: 4, depend: 4, undepend: 3, place: 3, save_view: 1,
     remove_view: 1, set_bookmark: 1, remove_bookmark: 1, limit_board: 1, amend_session: 1,
+    define_template: 2, retire_template: 1, use_template: 3,
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from core import committer, engine, recovery, watch
-from core.domain import graph, machine, retry, run, schedule, state, task, worker
+from core.domain import amend, graph, machine, retry, run, schedule, spec, state, task, worker
 from tests.simulation import network
 from tests.simulation.patches import replaced
 
@@ -153,6 +153,33 @@ def _by_chance(right: Any) -> Any:
     return lambda policy, used, run_id: right(policy, used, run_id) + SystemRandom().randint(0, 1_000)
 
 
+def _misses_a_worker(right: Any) -> Any:
+    def halt(self: state.State, reason: str, *, gently: bool) -> None:
+        right(self, reason, gently=gently)
+        if len(self.to_halt) > 1:
+            self.to_halt.popitem()
+
+    return halt
+
+
+def _as_it_was(right: Any) -> Any:
+    def assign(given: spec.Task, to: Any) -> Any:
+        fact = right(given, to)
+        return msgspec.structs.replace(fact, prompt="") if "prompt" in given.amended else fact
+
+    return assign
+
+
+def _held_runs_cannot_report(right: Any) -> Any:
+    def current(known: state.State, command: run.Command) -> run.Run:
+        held: run.Run = right(known, command)
+        if held.state == "held":
+            raise machine.Refused("it is held", outcome="superseded")
+        return held
+
+    return current
+
+
 BUGS: dict[str, Wrong] = {
     "a report of an earlier epoch counts": (run, "_current", _any_report_counts),
     "a success counts after a cancel": (run, "_finish", _success_counts_after_a_cancel),
@@ -189,6 +216,13 @@ BUGS: dict[str, Wrong] = {
     "a task that kills workers is never quarantined": (retry, "after_loss", lambda _: lambda *_: "waiting"),
     "a free agent is forgotten": (state.State, "offer", _forgets_a_free_agent),
     "runs of a closed session go on": (schedule, "next_fact", _leaves_runs_of_closed_sessions),
+    "a halted fleet gives out work": (schedule, "fleet_gives", lambda _: lambda _: True),
+    "a halt misses a worker": (state.State, "halt", _misses_a_worker),
+    "an amended task is given out as it was": (schedule, "_assign", _as_it_was),
+    "an added dependency is not waited for": (amend, "_hold_back", lambda _: lambda *_: None),
+    "a dependency closes a circle": (graph, "way_round", lambda _: lambda *_: []),
+    "a place in the line is forgotten": (spec.Task, "order", lambda _: property(lambda self: self.born)),
+    "a held run's report does not count": (run, "_current", _held_runs_cannot_report),
     "the backoff is drawn by chance": (retry, "backoff_us", _by_chance),
 }  # fmt: skip
 

@@ -11,11 +11,11 @@ import asyncio
 from asyncio import Future
 from collections import Counter
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from random import Random
 
 from core.batcher import Batcher
-from core.domain import run, worker
+from core.domain import hire, run, worker
 from core.domain.words import Usage, token
 from core.door import Door
 from core.envelope import Answer, decode_fact
@@ -26,6 +26,12 @@ from tests.simulation.server import Wall
 
 RESULTS = ("succeeded",) * 7 + ("failed",) * 3
 ERRORS = ("exit", "timeout", "crash", "auth", "network")
+
+
+def _let_be(stored: Future[int]) -> None:
+    """A report that may be lost: nobody waits for it, and nothing is said about it."""
+    if not stored.cancelled():
+        stored.exception()
 
 
 class Mailbox:
@@ -74,6 +80,7 @@ class Worker:
         self._door._batcher._chance = rng  # type: ignore[assignment]  # the seed's, not the system's
         self._crash, self._seen = crash, seen
         self._runs: dict[str, asyncio.Task[None]] = {}
+        self._frozen: dict[str, Future[None]] = {}  # held runs, and what they wait for
         self._epoch = 0
         self._over: Future[None] = asyncio.get_running_loop().create_future()
         self._lease_until = 0.0
@@ -116,6 +123,7 @@ class Worker:
             for each in (*helpers, *self._runs.values()):
                 each.cancel()
             self._runs.clear()
+            self._frozen.clear()
 
     async def _hear(self) -> None:
         inbox = f"evt.worker.{token(self.name)}.>"
@@ -134,6 +142,15 @@ class Worker:
                 self._stop(order.run_id, "cancelled")
             case worker.InterruptOrdered(epoch=self._epoch):
                 self._stop(order.run_id, "interrupted")
+            case worker.HaltOrdered(epoch=self._epoch):
+                for run_id in list(self._runs):
+                    self._stop(run_id, "interrupted")
+            case worker.HoldOrdered(epoch=self._epoch) if order.run_id in self._runs:
+                self._freeze(order.run_id)
+            case worker.ContinueOrdered(epoch=self._epoch) if order.run_id in self._frozen:
+                self._frozen.pop(order.run_id).set_result(None)
+            case worker.HireOrdered(epoch=self._epoch):
+                self._grow(order)
 
     def _end(self, why: str) -> None:
         self._seen[why] += 1
@@ -153,12 +170,26 @@ class Worker:
             progress = run.Progress(run_id=order.run_id, worker_id=self.name, epoch=self._epoch, usage=usage)
             self._report(progress, "progress")
         await self._clock.sleep(takes)
+        if order.run_id in self._frozen:
+            await self._frozen[order.run_id]
         self._finish(order.run_id, self._rng.choice(RESULTS))
 
     def _stop(self, run_id: str, verdict: str) -> None:
         if run_id in self._runs and self._runs[run_id].cancel():
             crossed = self._rng.random() < 0.3  # it had ended when the order came
             self._finish(run_id, "succeeded" if crossed else verdict)
+
+    def _freeze(self, run_id: str) -> None:
+        self._frozen[run_id] = asyncio.get_running_loop().create_future()
+        if self._rng.random() < 0.3:  # it had ended when the order came
+            self._stop(run_id, "succeeded")
+
+    def _grow(self, order: worker.HireOrdered) -> None:
+        names = [f"hand-{self._rng.getrandbits(16):04x}" for _ in range(order.count)]
+        agents = [worker.AgentSpec(name=name, adapter=order.adapter) for name in names]
+        grow = hire.Grow(worker_id=self.name, epoch=self._epoch, agents=agents)
+        with suppress(LedgerError):  # whoever hired sees that nobody came, and hires again
+            self._door.put(grow, command_id=f"~grow/{self.name}/{names[0]}").add_done_callback(_let_be)
 
     def _finish(self, run_id: str, result: str) -> None:
         error = self._rng.choice(ERRORS) if result == "failed" else ""

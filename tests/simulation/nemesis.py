@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from core.domain import agent, lane, plan, system, task
+from core.domain import agent, lane, plan, steer, system, task
 from core.domain.words import Order
 from core.envelope import Sent, encode_command
 
@@ -53,7 +53,7 @@ class Nemesis:
             if place.process.held is not None:
                 place.process.go_on()
             place.wire.restore()
-        self._caretaker = asyncio.ensure_future(self._look_at_clocks())
+        self._caretaker = asyncio.ensure_future(self._look_after())
         for name in lane.DEFAULT_LANES:
             self._tell(lane.Resume(lane=name))
             self._tell(lane.Configure(lane=name))
@@ -63,11 +63,17 @@ class Nemesis:
             if known.state == "paused":
                 self._tell(task.Resume(task_id=task_id))
 
-    async def _look_at_clocks(self) -> None:
-        """A suspicion may still be on its way when the clocks are right again."""
+    async def _look_after(self) -> None:
+        """A suspicion, a halt or a hold may still be on its way when everything is well again."""
         while True:
-            if self._world.checker.state.clock_suspected:
+            state = self._world.checker.state
+            if state.clock_suspected:
                 self._tell(system.TrustClock())
+            if state.halted is not None:
+                self._tell(system.Release())
+            for run_id, held in state.runs.items():
+                if held.state == "held":
+                    self._tell(steer.Continue(run_id=run_id))
             await asyncio.sleep(5.0)
 
     def fell_a_tower(self) -> None:

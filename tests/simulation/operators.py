@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from tests.simulation.world import Place, World
 
 # What people do; reports and losses come from workers and cores, now and then from an impostor.
-REPORTS = (orders.finish, orders.start, orders.progress, orders.leave, orders.lose)
+REPORTS = (orders.finish, orders.start, orders.progress, orders.leave, orders.lose, orders.grow)
 BY_PEOPLE: dict[orders.Draw, float] = {
     kind: weight
     for kind, weight in orders.WEIGHTS.items()
     if kind not in {orders.register, orders.wake, *REPORTS}
-} | {orders.submit: 40, orders.retry: 8, orders.resume_lane: 4, orders.go_on: 0.5}  # fmt: skip
+} | {orders.submit: 40, orders.retry: 8, orders.resume_lane: 4, orders.go_on: 0.5, orders.release: 8}  # fmt: skip
 BY_IMPOSTORS = (orders.wake, orders.finish, orders.finish, *REPORTS)
 GARBAGE = (b"", b"{", b"null", b'{"id":"~x"}', b"\xff" * 40, b'{"id":"~1","by":"x","command":{"type":"no.such"}}')
 
@@ -84,5 +84,5 @@ def _armed(order: Order, rng: Random) -> Order:
     if isinstance(order, lane.Pause) and rng.random() < 0.2:
         return lane.Pause(lane="explode")
     if isinstance(order, system.AdoptRules) and rng.random() < 0.5:
-        return system.AdoptRules(rules=2)
+        return system.AdoptRules(rules=rng.choice((2, 3, 3)))
     return order

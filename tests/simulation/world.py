@@ -149,7 +149,9 @@ class World:
 
     async def play(self) -> None:
         rng = self.rng
-        begin = system.Begin(commands_created=self._created, events_created=self._created, rules=rng.choice((1, 2, 2)))
+        begin = system.Begin(
+            commands_created=self._created, events_created=self._created, rules=rng.choice((1, 2, 3, 3))
+        )
         if rng.random() < 0.5:
             self.server.store("COMMANDS", [encode_command(Sent(id="~begin", by="core", command=begin))])
         self.nemesis = Nemesis(self)
