@@ -16,6 +16,7 @@ from console.desk import Desk
 from console.live import Hub
 from console.login import Gate, api_token, issue
 from core.answers import LocalAnswers
+from core.artifacts import MemoryArtifacts
 from core.clock import SystemClock
 from core.domain import plan, run, task, worker
 from core.domain.spec import TaskSpec
@@ -40,6 +41,7 @@ class Tower:
         self.ledger = MemoryLedger(self.clock)
         answers = LocalAnswers()
         self.engine = Engine(self.ledger, self.clock, answers=answers, build="test")
+        self.artifacts = MemoryArtifacts()
         self.door = Door(self.ledger, answers, self.clock, by="operator")
         self.hub = Hub()
         self.gate = Gate(data, self.clock)
@@ -58,7 +60,7 @@ class Tower:
         async with self.read_model:
             yield Desk(
                 ledger=self.ledger, read_model=self.read_model, door=self.door, clock=self.clock, gate=self.gate,
-                hub=self.hub, version="test",
+                hub=self.hub, artifacts=self.artifacts, version="test",
             )  # fmt: skip
 
     @asynccontextmanager

@@ -1,0 +1,374 @@
+"""One run's page: what it printed, called, touched, used and left; what led to it; how it compares."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from console.output import Scroll, Scrolls
+from core.domain.words import Artifact, Usage
+from core.memory import MemoryLedger
+from tests.console.tower import ONE_TRY, Tower
+
+RUN = "/runs/default/load~1"
+PRINTED = "\x1b[32mloaded 40\x1b[0m\nof 100\n"
+DIFF = "--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n same\n-old <b>\n+new <b>\n"
+
+
+async def page(tower: Tower, path: str) -> str:
+    answer = await tower.client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def more(tower: Tower, after: str, base: str) -> str:
+    return await page(tower, f"{RUN}?part=run_more&after={after}&base={base}")
+
+
+def numbers(html: str) -> list[int]:
+    return [int(number) for number in re.findall(r'<li id="L(\d+)"', html)]
+
+
+def cursor(html: str) -> tuple[str, str]:
+    found = re.search(r'data-steady="(\d+)" data-base="([\d.]+)"', html)
+    assert found is not None
+    return found[1], found[2]
+
+
+# -- output -------------------------------------------------------------------------------------------------------
+
+
+async def test_an_open_page_fetches_only_the_lines_that_are_new(busy: Tower):
+    html = await page(busy, RUN)
+    assert numbers(html) == [1, 2]
+    busy.say("default/load~1", "fifty\nsix", offset=len(PRINTED))
+    news = await more(busy, *cursor(html))
+    assert numbers(news) == [3, 4]
+    assert "data-whole" not in news
+    busy.say("default/load~1", "ty\n", offset=len(PRINTED + "fifty\nsix"))
+    again = await more(busy, *cursor(news))
+    assert numbers(again) == [4]  # the line that was open comes again, whole
+    assert "sixty" in again
+
+
+async def test_a_page_whose_numbering_is_another_one_gets_all_lines(busy: Tower):
+    news = await more(busy, "2", "1.1")
+    assert 'data-whole="1"' in news
+    assert numbers(news) == [1, 2]
+
+
+async def test_what_was_read_is_not_read_again(busy: Tower):
+    scroll = Scroll("default/load~1")
+    await scroll.read_on(busy.ledger)
+    seen: list[int] = []
+    read = MemoryLedger.read
+
+    def watched(self, stream, *, after=0, until=None, subjects=()):
+        seen.append(after)
+        return read(self, stream, after=after, until=until, subjects=subjects)
+
+    busy.ledger.read = watched.__get__(busy.ledger)  # type: ignore[method-assign]
+    busy.say("default/load~1", "more\n", offset=len(PRINTED))
+    await scroll.read_on(busy.ledger)
+    assert seen == [1]
+    assert scroll.output().lines[-1].text == "more"
+
+
+async def test_output_the_server_took_back_is_read_anew_and_the_hole_is_marked(busy: Tower):
+    run_id = "default/broken~1"
+    log = busy.ledger.logs["OUTPUT"]
+    busy.say(run_id, "one\n")
+    busy.say(run_id, "two\n", offset=4)
+    scroll = Scroll(run_id)
+    await scroll.read_on(busy.ledger)
+    log.messages.pop()  # a crash: the last chunk is gone, and the stream goes on from there
+    await scroll.read_on(busy.ledger)
+    assert [line.text for line in scroll.output().lines] == ["one"]
+    busy.say(run_id, "three\n", offset=8)
+    await scroll.read_on(busy.ledger)
+    assert [(line.text, line.lost) for line in scroll.output().lines] == [("one", 0), ("", 4), ("three", 0)]
+    assert not scroll.output().lines[1].aged
+    assert "4\u00a0B lost here" in await page(busy, f"/runs/{run_id}")
+
+
+async def test_output_that_aged_away_says_so(busy: Tower):
+    run_id = "default/broken~1"
+    busy.say(run_id, "late\n", offset=5_000)
+    html = await page(busy, f"/runs/{run_id}")
+    assert "5\u00a0kB before this are gone: the server keeps output for three days" in html
+
+
+async def test_a_chunk_that_comes_twice_is_shown_once(busy: Tower):
+    run_id = "default/broken~1"
+    for _ in range(2):
+        busy.say(run_id, "once\n")
+    busy.say(run_id, "ce\nmore\n", offset=2)  # and one that overlaps
+    scroll = Scroll(run_id)
+    await scroll.read_on(busy.ledger)
+    assert [line.text for line in scroll.output().lines] == ["once", "more"]
+
+
+async def test_of_endless_output_only_the_newest_lines_are_kept(busy: Tower):
+    run_id, offset = "default/broken~1", 0
+    for start in range(0, 10_000, 500):
+        chunk = "".join(f"line {n}\n" for n in range(start, start + 500))
+        busy.say(run_id, chunk, offset=offset)
+        offset += len(chunk)
+    scroll = Scroll(run_id)
+    await scroll.read_on(busy.ledger)
+    shown = scroll.output()
+    assert shown.cut
+    assert len(shown.lines) == 2_000
+    assert (shown.lines[0].number, shown.lines[-1].text) == (8_001, "line 9999")
+
+
+def test_only_so_many_runs_are_kept_at_hand():
+    scrolls = Scrolls(most=2)
+    first = scrolls.of("a")
+    assert scrolls.of("a") is first
+    scrolls.of("b")
+    scrolls.of("c")
+    assert scrolls.of("a") is not first
+
+
+async def test_search_marks_every_place_and_can_show_only_them(busy: Tower):
+    html = await page(busy, f"{RUN}?find=OF")
+    assert "1 place in 1 line read “OF”" in html
+    assert "<mark>of</mark> 100" in html
+    assert numbers(html) == [1, 2]
+    assert numbers(await page(busy, f"{RUN}?find=of&only=1")) == [2]
+
+
+async def test_search_finds_what_stands_across_two_colours(busy: Tower):
+    busy.say("default/broken~1", "a \x1b[31mred\x1b[0mdish thing\n")
+    html = await page(busy, "/runs/default/broken~1?find=reddish")
+    assert "1 place in 1 line" in html
+    assert "<mark>red</mark><mark>dish</mark>" in html
+
+
+async def test_nothing_found_says_so_and_a_search_too_long_is_refused(busy: Tower):
+    assert "Nothing it printed reads “xyzzy”" in await page(busy, f"{RUN}?find=xyzzy")
+    answer = await busy.client.get(RUN, params={"find": "x" * 201})
+    assert answer.status_code == 422
+
+
+async def test_the_past_shows_what_was_printed_by_then(busy: Tower):
+    then = await busy.folded()
+    before = await page(busy, f"{RUN}?at={then}")
+    assert "It has printed nothing by then" in before or "loaded 40" in before
+    assert "data-more" in before
+    assert "run.js" not in before
+
+
+HOSTILE = [
+    "\x1b]0;owned\x07", "\x1b]8;;javascript:alert(1)\x1b\\click\x1b]8;;\x1b\\", "<script>alert(1)</script>",
+    "\x1b[2J\x1b[H\x1b[8mhidden", "user\u202enimda", "\x1b]52;c;aGk=\x07", "\x1bP+q544e\x1b\\", "a\x08b\rc",
+    "\x1b[38;5;1m\x1b[999999999999m", "\x9b31m", "</ol></section><h1>Forged</h1>", "\x1b[31" * 500,
+    b"\xed\xb3\xbf",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attack", HOSTILE)
+async def test_hostile_output_is_text_and_nothing_else(busy: Tower, attack: str | bytes):
+    busy.say("default/broken~1", attack)
+    html = await page(busy, "/runs/default/broken~1?tab=output")
+    log = html[html.index('<ol class="log"') :]
+    log = log[: log.index("</ol>")]
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", log)
+    assert set(re.findall(r"</?(\w+)", log)) <= {"ol", "li", "span", "mark"}
+    assert "javascript:" not in re.sub(r">[^<]*<", "><", log)
+
+
+async def test_the_download_is_an_attachment_under_a_sandbox_and_names_what_is_missing(busy: Tower):
+    busy.say("default/broken~1", "late\n", offset=5)
+    answer = await busy.client.get("/runs/default/broken~1/output")
+    assert answer.content == b"\n[5 bytes of stdout are missing here]\nlate\n"
+    assert answer.headers["content-disposition"] == 'attachment; filename="broken~1.txt"'
+    assert answer.headers["content-security-policy"].startswith("sandbox")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+# -- files, calls, cost -------------------------------------------------------------------------------------------
+
+
+async def told(busy: Tower) -> None:
+    """Files with diffs, and what two calls to the model used."""
+    busy.see("default/load~1", 5, "file", name="src/x.py", says="changed", ref="c2", diff=DIFF, added=1, removed=1)
+    busy.see("default/load~1", 6, "file", name="src/y.py", says="changed", diff="@@ -0,0 +1,900 @@\n" + "+line\n" * 900,
+             added=900, removed=0)  # fmt: skip
+    busy.see("default/load~1", 7, "usage", name="m-1", ref="c1", usage=Usage(input_tokens=100, cost_uusd=2_000))
+    busy.see("default/load~1", 8, "usage", name="m-1", usage=Usage(input_tokens=150, output_tokens=9, cost_uusd=4_500))
+    busy.see("default/load~1", 9, "tool", name="Write", ref="c3", says="out.csv", data={"input": {"path": "out.csv"}})
+    await busy.folded()
+
+
+async def test_a_files_diff_is_drawn_with_line_numbers_and_everything_in_it_escaped(busy: Tower):
+    await told(busy)
+    html = await page(busy, f"{RUN}?tab=files&file=src/x.py")
+    assert (
+        '<tr class="del"><td class="ln">2</td><td class="ln"></td><td class="sg">−</td><td>old &lt;b&gt;</td>' in html
+    )
+    assert (
+        '<tr class="add"><td class="ln"></td><td class="ln">2</td><td class="sg">+</td><td>new &lt;b&gt;</td>' in html
+    )
+    assert "+line" not in html
+
+
+async def test_a_long_diff_is_cut_until_it_is_asked_for(busy: Tower):
+    await told(busy)
+    html = await page(busy, f"{RUN}?tab=files&file=src/y.py")
+    assert html.count('<tr class="add">') == 399
+    assert "501 more lines" in html
+    assert (await page(busy, f"{RUN}?tab=files&file=src/y.py&all=1")).count('<tr class="add">') == 900
+
+
+async def test_a_file_that_was_not_touched_says_so(busy: Tower):
+    assert "no diff was told" in await page(busy, f"{RUN}?tab=files&file=src/nope.py")
+
+
+async def test_a_tool_call_stands_with_its_input_its_result_and_how_it_ended(busy: Tower):
+    html = await page(busy, f"{RUN}?tab=calls")
+    assert html.count('<details id="call-') == 2
+    assert '<li data-state="failed">' in html
+    assert "psql -f load.sql" in html
+    assert "It is not back yet." in html
+    failed = await page(busy, f"{RUN}?tab=calls&failed=1")
+    assert failed.count('<details id="call-') == 1
+
+
+async def test_what_each_call_to_the_model_used_is_the_difference_of_its_totals(busy: Tower):
+    await told(busy)
+    html = await page(busy, f"{RUN}?tab=cost")
+    assert "$0.0020" in html
+    assert "$0.0025" in html
+    rows = re.findall(r"<td class=\"cut\" title=\"([^\"]*)\">", html)
+    assert rows == ["Write", "Bash"]  # newest first; the first is named by its ref
+
+
+async def test_the_chain_begins_with_the_order_that_brought_the_task(busy: Tower):
+    html = await page(busy, RUN)
+    chain = html[html.index("Why it runs") :]
+    assert chain.index("seal plan") < chain.index("finish run") < chain.index("given to")
+    assert '<a class="id" href="/tasks/default/schema">' in chain
+
+
+# -- artifacts ----------------------------------------------------------------------------------------------------
+
+REPORT = b"# Done <script>alert(1)</script>\n\n[x](javascript:alert(1))\n"
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
+
+
+async def left(tower: Tower, **files: bytes) -> dict[str, str]:
+    """The run ends and leaves these; their sums."""
+    sums = {name: await tower.artifacts.keep(data) for name, data in files.items()}
+    named = [Artifact(name=name.replace("_", "."), sha256=sums[name], size=len(files[name])) for name in files]
+    answer = await tower.finish("default/load~1", artifacts=named)
+    assert answer.outcome == "done", answer.reason
+    await tower.folded()
+    return sums
+
+
+async def test_artifacts_are_listed_and_opened_by_what_they_are(busy: Tower):
+    sums = await left(busy, report_md=REPORT, data_json=b'{"a":[1]}', shot_png=PNG, page_svg=b"<svg onload=alert(1)>",
+                      change_diff=DIFF.encode(), raw_bin=b"\0\1")  # fmt: skip
+
+    async def view(name: str) -> str:
+        return await page(busy, f"{RUN}?tab=artifacts&artifact={sums[name]}")
+
+    report = await view("report_md")
+    assert "<script>alert" not in report
+    assert "javascript:" not in report.partition("Done")[2].partition("</main>")[0].replace("[x](javascript:", "")
+    assert "&#34;a&#34;: [" in await view("data_json")
+    assert f'src="{RUN}/artifacts/{sums["shot_png"]}?show=1"' in await view("shot_png")
+    assert "&lt;svg onload" in await view("page_svg")
+    assert '<tr class="add">' in await view("change_diff")
+    assert "no text and no picture" in await view("raw_bin")
+
+
+async def test_an_artifact_goes_out_as_an_attachment_and_never_as_a_page(busy: Tower):
+    sums = await left(busy, page_html=b"<script>alert(1)</script>", shot_png=PNG)
+    for asked in ("", "?show=1"):
+        answer = await busy.client.get(f"{RUN}/artifacts/{sums['page_html']}{asked}")
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["content-disposition"] == 'attachment; filename="page.html"'
+        assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    painted = await busy.client.get(f"{RUN}/artifacts/{sums['shot_png']}?show=1")
+    assert painted.headers["content-type"] == "image/png"
+    assert painted.headers["content-security-policy"] == "sandbox; default-src 'none'"
+
+
+async def test_only_what_the_run_left_can_be_had_by_its_address(busy: Tower):
+    await left(busy, report_md=REPORT)
+    other = await busy.artifacts.keep(b"of another run")
+    assert (await busy.client.get(f"{RUN}/artifacts/{other}")).status_code == 404
+    assert (await busy.client.get(f"{RUN}/artifacts/..%2f..%2fetc")).status_code == 404
+
+
+async def test_an_artifact_whose_bytes_are_gone_says_so(busy: Tower):
+    sums = await left(busy, report_md=REPORT)
+    busy.artifacts.kept.clear()
+    assert "not in the store any more" in await page(busy, f"{RUN}?tab=artifacts")
+    assert (await busy.client.get(f"{RUN}/artifacts/{sums['report_md']}")).status_code == 404
+
+
+# -- two runs -----------------------------------------------------------------------------------------------------
+
+
+async def test_two_runs_are_laid_side_by_side(busy: Tower):
+    await busy.order_and_fold({"type": "task.retry", "task_id": "default/broken"})
+    for n, (name, says) in enumerate((("Read", "a.py"), ("Bash", "make test"))):
+        busy.see("default/broken~1", n, "tool", name=name, says=says, ref=f"c{n}")
+    busy.see("default/broken~2", 0, "tool", name="Bash", says="make test", ref="c0")
+    await busy.folded()
+    html = await page(busy, "/runs/default/broken~2?tab=compare")
+    assert "broken~1" in html
+    assert "67 % alike" in html
+    assert '<tr class="del"><td class="num quiet">1</td><td><span class="cut" title="Read a.py">' in html
+
+
+@pytest.mark.parametrize(
+    ("other", "says"), [("default/broken~9", "There is no run"), ("default/broken~1", "That is this very run")]
+)
+async def test_a_run_that_cannot_be_compared_with_says_why(busy: Tower, other: str, says: str):
+    assert says in await page(busy, f"/runs/default/broken~1?tab=compare&with={other}")
+
+
+async def test_a_tab_that_does_not_exist_names_those_that_do(busy: Tower):
+    answer = await busy.client.get(f"{RUN}?tab=magic")
+    assert answer.status_code == 422
+    assert "output, calls, files" in answer.text
+
+
+async def test_every_tab_of_a_run_that_did_nothing_is_a_page_of_its_own(tower: Tower):
+    await tower.register(agents=1)
+    await tower.submit("idle", policy=ONE_TRY)
+    await tower.folded()
+    for tab in ("", "output", "calls", "files", "artifacts", "cost", "compare"):
+        assert "<h1>Run 1</h1>" in await page(tower, f"/runs/default/idle~1?tab={tab}")
+
+
+# -- controls -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_is_held_and_let_go_on_by_its_forms(busy: Tower):
+    html = await page(busy, RUN)
+    assert 'value="run.hold"' in html
+    assert 'value="run.message"' in html
+    await busy.order_and_fold({"type": "run.hold", "run_id": "default/load~1", "reason": "let me look"})
+    held = await page(busy, RUN)
+    assert 'value="run.continue"' in held
+    assert "held by operator: let me look; its time limit stands still" in held
+    assert "Held" in held
+    await busy.order_and_fold({"type": "run.continue", "run_id": "default/load~1"})
+    assert 'value="run.hold"' in await page(busy, RUN)
+
+
+async def test_what_became_of_a_message_stands_among_the_steps(busy: Tower):
+    busy.see("default/load~1", 5, "message", name="delivered", says="mind the tests")
+    busy.see("default/load~1", 6, "message", name="refused", says="it listens to nobody", failed=True)
+    await busy.folded()
+    html = await page(busy, RUN)
+    assert "<b>You said</b> mind the tests" in html
+    assert "<b>Not delivered</b> it listens to nobody" in html

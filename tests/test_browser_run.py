@@ -1,0 +1,101 @@
+"""A run in a real browser: its output arrives while it is watched, is searched; a diff is opened, an artifact taken."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, async_playwright, expect
+
+from core.domain.words import Artifact
+from tests.console.tower import Tower, at_work
+from tests.test_browser import CHROMIUM, FLAGS, serving, window
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (Debian: apt install chromium)"),
+]
+RUN = "default/load~1"
+SAID = len("\x1b[32mloaded 40\x1b[0m\nof 100\n")  # what the tower's run has printed
+DIFF = "--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n same\n-old\n+new\n"
+PAINTS = (  # what a terminal would obey and a page must not
+    "\x1b]0;owned\x07\x1b[2J<script>document.title='owned'</script>"
+    "<img src=x onerror=\"document.title='owned'\">\u202e\n"
+)
+
+
+@pytest.fixture
+async def busy(tmp_path: Path) -> AsyncIterator[Tower]:
+    async with Tower(tmp_path).running() as running:
+        yield await at_work(running)
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        await started.close()
+
+
+async def test_output_is_followed_searched_and_a_diff_and_an_artifact_are_opened(busy: Tower, chromium: Browser):
+    async with serving(busy) as base, window(chromium, busy, base) as seen:
+        page = await seen.go(f"/runs/{RUN}")
+        await seen.live()
+        log = page.locator("#output .log")
+        await log.evaluate("log => log.mark = 'mine'")
+
+        asked: list[str] = []
+        page.on("request", lambda request: "part=run_" in request.url and asked.append(request.url))
+        text = "".join(f"row {n}\n" for n in range(3, 400))
+        busy.say(RUN, text, offset=SAID)
+        await expect(log.locator("li")).to_have_count(399)
+        assert await log.evaluate("log => log.mark") == "mine"  # lines were added, the list was not drawn anew
+        assert [url for url in asked if "part=run_output" in url] == []
+        at_end = "log => log.scrollHeight - log.scrollTop - log.clientHeight < 40"
+        assert await log.evaluate(at_end)  # it is followed
+        await log.evaluate("log => log.scrollTop = 0")
+        await expect(page.locator(".follow")).to_have_text("Follow")
+        busy.say(RUN, "the last line", offset=SAID + len(text))
+        await expect(log.locator("li")).to_have_count(400)
+        assert await log.evaluate("log => log.scrollTop") == 0  # whoever reads further up stays there
+        await page.locator(".follow").click()
+        assert await log.evaluate(at_end)
+
+        await page.get_by_label("Search the output").fill("ROW 39")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".found")).to_contain_text("11 places in 11 lines")
+        await page.get_by_role("link", name="Show only them").click()
+        await expect(log.locator("li")).to_have_count(11)
+
+        busy.see(RUN, 5, "file", name="src/x.py", says="changed", diff=DIFF, added=1, removed=1)
+        await page.goto(f"{base}/runs/{RUN}")
+        await page.get_by_role("link", name="x.py").click()
+        await expect(page.locator(".diff tr.add")).to_contain_text("new")
+
+        kept = await busy.artifacts.keep(b"# What I did\n\n<script>document.title='owned'</script>\n")
+        report = Artifact(name="report.md", sha256=kept, size=50, media_type="text/markdown")
+        await busy.finish(RUN, checks=["pytest"], artifacts=[report])
+        await page.get_by_role("link", name="Artifacts 1").click()
+        await expect(page.locator(".prose")).to_contain_text("What I did")
+        async with page.expect_download() as taken:
+            await page.get_by_role("link", name="Download").click()
+        download = await taken.value
+        assert download.suggested_filename == "report.md"
+        assert Path(await download.path()).read_bytes().startswith(b"# What I did")
+        assert "owned" not in await page.title()
+        assert seen.complaints == []
+
+
+async def test_hostile_output_paints_nothing(busy: Tower, chromium: Browser):
+    async with serving(busy) as base, window(chromium, busy, base) as seen:
+        page = await seen.go(f"/runs/{RUN}?tab=output")
+        await seen.live()
+        busy.say(RUN, PAINTS, offset=SAID)
+        log = page.locator("#output .log")
+        await expect(log).to_contain_text("⟨ESC⟩]0;owned⟨BEL⟩⟨ESC⟩[2J<script>")
+        await expect(log).to_contain_text("⟨U+202E⟩")
+        assert await log.locator("script, img").count() == 0
+        assert "owned" not in await page.title()
+        assert seen.complaints == []
