@@ -270,6 +270,15 @@ def test_a_container_whose_last_open_part_was_closed_elsewhere_is_done():
     assert states(story) == {"epic": "done", "part": "done"}
 
 
+@pytest.mark.parametrize(("rules", "freed"), [(2, ["default/epic", "default/inner"]), (3, ["default/epic"])])
+def test_what_ends_in_a_circle_is_not_told_to_be_ready(rules: int, freed: list[str]):
+    story = given(submit("inner"), submit("leaf", parents=["inner"]), register(), rules=rules)
+    circle = planned("q", submit("inner", parents=["epic"]), cycles="block")
+    story = story.after(submit("epic", depends_on=["inner"]), *circle)
+    facts = story.when(finish(story, "leaf", "succeeded"))
+    assert next(fact for fact in facts if isinstance(fact, task.RolledUp)).unblocked == freed
+
+
 def test_a_part_moved_to_another_container_leaves_the_first_an_ordinary_task():
     story = given(submit("one"), submit("two"), submit("part", parents=["one"]))
     story = story.after(*planned("q", submit("part", parents=["two"])), register("anvil", "ada", "bob"))
