@@ -1,4 +1,4 @@
-"""Pages over a long history: how long until the first byte, now and at any past second, while facts are being folded."""
+"""Pages over a long history: how long until the first byte, now and at any past second, while facts are folded."""
 
 from __future__ import annotations
 
