@@ -43,6 +43,10 @@ class Act(msgspec.Struct, frozen=True):
     kind: str = "primary"
 
 
+def _stopping(each: Agent) -> bool:
+    return each.run is not None and bool(each.run.stopping)
+
+
 ACTS = {
     act.name: act
     for act in (
@@ -53,10 +57,10 @@ ACTS = {
             lambda each: each.state == "paused" or each.pausing,
             lambda agent_id, _: agent.Resume(agent_id=agent_id), "are not paused"),
         Act("stop", "Stop", "are interrupted now, no attempt is used, and take nothing new; their tasks are for others",
-            lambda each: each.state in ("busy", "idle"),
-            lambda agent_id, why: agent.Stop(agent_id=agent_id, reason=why), "are paused already", "stop-now"),
+            lambda each: each.state == "idle" or (each.state == "busy" and not (each.pausing and _stopping(each))),
+            lambda agent_id, why: agent.Stop(agent_id=agent_id, reason=why), "are stopped already", "stop-now"),
         Act("restart", "Restart", "are interrupted now and stay free for more; no attempt is used",
-            lambda each: each.state == "busy" and not (each.run and each.run.stopping),
+            lambda each: each.state == "busy" and not _stopping(each),
             lambda agent_id, _: agent.Restart(agent_id=agent_id), "do nothing, or are being stopped", "stop-now"),
     )
 }  # fmt: skip

@@ -34,9 +34,13 @@ async def now(request: Request) -> Response:
     empty = not counts.all_tasks and look.live
     if look.part == "first_checks" and not empty:
         return Response(status_code=204, headers={"HX-Refresh": "true"})  # a plan has come: this is another page now
-    if empty and look.part in ("", "nav", "first_checks"):
-        checks = Panel("first_checks", ("tasks", "agents", "workers"), lambda: _checks(desk, look))
-        return await show(request, desk, look, "welcome", "Now", [checks])
+    if empty and look.part in ("", "nav", "first_checks", "first_routes"):
+        address = str(request.base_url).rstrip("/")
+        panels = [
+            Panel("first_checks", ("tasks", "agents", "workers"), lambda: _checks(desk, look), every_s=15),
+            Panel("first_routes", ("agents", "workers"), lambda: _routes(desk, look, address)),
+        ]
+        return await show(request, desk, look, "welcome", "Now", panels)
     panels = [
         Panel("fleet", ("agents", "runs", "lanes"), lambda: _fleet(desk, look)),
         Panel("needs", ("tasks", "workers", "plans", "agents", "runs"), lambda: _needs(desk, look), every_s=15),
@@ -110,3 +114,8 @@ async def _checks(desk: Desk, look: Look) -> dict[str, Any]:
     agents = await desk.read_model.query(queries.agents, look.at)
     workers = await desk.read_model.query(queries.workers, look.at)
     return {"agents": agents, "workers": workers, "positions": desk.read_model.positions()}
+
+
+async def _routes(desk: Desk, look: Look, address: str) -> dict[str, Any]:
+    agents = await desk.read_model.query(queries.agents, look.at)
+    return {"agents": agents, "workers": await desk.read_model.query(queries.workers, look.at), "address": address}

@@ -16,6 +16,12 @@
     over.innerHTML = html;
     const dialog = over.querySelector("dialog");
     dialog.addEventListener("close", () => dialog.remove());
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return; // a search field would keep the first one for itself
+      event.preventDefault();
+      event.stopPropagation();
+      dialog.close();
+    });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); }); // beside it
     dialog.showModal();
     dialog.querySelector("[autofocus]")?.select();

@@ -1,0 +1,245 @@
+"""The shell in a real browser: find or do, keys, halt, rows, arrivals; Now and Agents by their main acts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+
+from core.domain.spec import TaskSpec
+from tests.console.tower import Tower, at_work
+from tests.test_browser import (  # noqa: F401 - the fixtures of a browser before a tower
+    base,
+    browser,
+    pytestmark,
+    tower,
+    window,
+)
+
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}}
+
+
+async def clean(page: Page, where: str) -> None:
+    found = await Axe().run(page, options=RULES)
+    told = [(each["id"], [node["target"] for node in each["nodes"]][:3]) for each in found.response["violations"]]
+    assert told == [], (where, told)
+
+
+async def test_whatever_is_wanted_is_found_and_done_from_the_keyboard(tower: Tower, base: str, browser: Browser):  # noqa: F811
+    await at_work(tower)
+    async with window(browser, tower, base) as seen:
+        page = seen.page
+        await seen.live()
+        await page.locator("#main").focus()
+        await page.keyboard.press("Control+k")
+        await expect(page.locator("#palette-text")).to_be_focused()
+        await page.keyboard.type("load the")
+        await expect(page.locator(".hit[aria-current]")).to_contain_text("Load the rows")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"{base}/tasks/default/load")
+
+        await page.keyboard.press("Control+k")
+        await page.keyboard.type("pause lane")
+        await expect(page.locator(".hit[aria-current]")).to_contain_text("Pause lane A")
+        await page.keyboard.press("ArrowDown")
+        await expect(page.locator(".hit[aria-current]")).to_contain_text("Pause lane C")
+        await page.keyboard.press("ArrowUp")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".toast")).to_contain_text("Lane paused")
+
+        await page.keyboard.press("Control+k")
+        await page.keyboard.type("nothing is called so")
+        await expect(page.locator("#palette-found")).to_contain_text("Nothing is called that")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("dialog")).to_have_count(0)
+        assert seen.complaints == []
+
+
+async def test_every_key_does_what_the_list_of_keys_says(tower: Tower, base: str, browser: Browser):  # noqa: F811
+    await at_work(tower)
+    last = await tower.folded()
+    async with window(browser, tower, base) as seen:
+        page = seen.page
+        for key, path in (("a", "/agents"), ("q", "/queues"), ("r", "/tasks"), ("u", "/commands"), ("n", "/")):
+            await page.keyboard.press("g")
+            await page.keyboard.press(key)
+            await page.wait_for_url(f"{base}{path}")
+        await page.keyboard.press("?")
+        await expect(page.locator("dialog#keys")).to_contain_text("halt the fleet, after a typed word")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("dialog")).to_have_count(0)
+
+        await seen.go("/agents")
+        await seen.live()
+        await page.keyboard.press("j")
+        await expect(page.locator("tr:has(:focus)")).to_have_id("agent-shells/a0")
+        await page.keyboard.press("j")
+        await page.keyboard.press("j")
+        await page.keyboard.press("x")
+        await expect(page.get_by_label("Pick a1")).to_be_checked()
+        await page.keyboard.press("k")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"{base}/agents/w1/a0")
+
+        await seen.live()
+        await page.keyboard.press(".")
+        await expect(page.locator("#lamp")).to_contain_text("Held since")
+        await page.keyboard.press(".")
+        await seen.live()
+        await page.keyboard.press("[")
+        await page.wait_for_url(f"**/agents/w1/a0?at={last - 1}")
+        await expect(page.locator(".banner").first).to_contain_text(f"fact {last - 1}")
+        await page.keyboard.press("]")
+        await page.wait_for_url(f"**/agents/w1/a0?at={last}")
+        await page.keyboard.press("]")
+        await page.wait_for_url(f"{base}/agents/w1/a0")
+        await page.keyboard.press("/")
+        await expect(page.locator("#palette-text")).to_be_focused()
+        assert seen.complaints == []
+
+
+async def test_the_fleet_is_halted_after_the_word_and_released_again(tower: Tower, base: str, browser: Browser):  # noqa: F811
+    await at_work(tower)
+    async with window(browser, tower, base) as seen:
+        page = seen.page
+        await seen.live()
+        await page.keyboard.press("!")
+        halt = page.locator("dialog#halt")
+        await expect(halt).to_contain_text("1 run is under way")
+        await halt.get_by_role("button", name="Halt 1 run").click()
+        await expect(halt).to_be_visible()  # the word is missing
+        await halt.get_by_label("Reason").fill("smoke in the yard")
+        await page.locator("#halt-word").fill("halt fleet")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".banner.halted")).to_contain_text("by operator: smoke in the yard")
+        await seen.go("/queues")
+        await seen.live()
+        await page.locator(".banner.halted").get_by_role("button", name="Release").click()
+        await expect(page.locator(".banner.halted")).to_have_count(0)
+        assert seen.complaints == []
+
+
+async def test_without_script_the_fleet_is_found_and_halted_all_the_same(tower: Tower, base: str, browser: Browser):  # noqa: F811
+    await at_work(tower)
+    async with window(browser, tower, base, java_script_enabled=False) as seen:
+        page = seen.page
+        await page.get_by_role("link", name="Find or do").click()
+        await page.locator("#palette-text").fill("saw")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#palette-found")).to_contain_text("Sharpen the saw")
+        await page.get_by_role("link", name="Halt fleet").click()
+        await page.locator("#main").get_by_role("button", name="Halt the fleet").click()
+        await expect(page).to_have_url(f"{base}/halt")  # the browser itself asks for the word
+        await page.locator("#halt-word").fill("halt fleet")
+        await page.locator("#main").get_by_role("button", name="Halt the fleet").click()
+        await expect(page.locator(".banner.halted")).to_contain_text("The fleet is halted")
+
+
+async def test_now_ranks_what_is_broken_and_the_tab_says_how_much(tower: Tower, base: str, browser: Browser):  # noqa: F811
+    await at_work(tower)
+    async with window(browser, tower, base) as seen:
+        page = seen.page
+        await seen.live()
+        await expect(page.locator("#broken")).to_contain_text("Sharpen the saw")
+        await expect(page.locator("#waits")).to_contain_text("no agent offers quantum")
+        await expect(page).to_have_title(re.compile(r"^\(2\) Now"))
+        assert "icon-broken" in str(await page.locator("link[rel=icon]").get_attribute("href"))
+        await page.locator("#broken").get_by_role("button", name="Retry").click()
+        await expect(page.locator(".toast")).to_contain_text("Trying again")
+        await expect(page.locator("#broken")).to_have_count(0)
+        await expect(page).to_have_title(re.compile(r"^\(1\) Now"))
+        assert "icon-asks" in str(await page.locator("link[rel=icon]").get_attribute("href"))
+        await tower.order_and_fold({"type": "task.cancel", "task_id": "default/odd"})
+        await expect(page.locator("#needs")).to_contain_text("All calm")
+        assert seen.complaints == []
+
+
+async def test_what_arrives_waits_while_the_hand_is_in_the_list(tower: Tower, base: str, browser: Browser):  # noqa: F811
+    await tower.register(agents=3)
+    await tower.bring_plan(one=TaskSpec(title="First of all"))
+    await tower.start("default/one~1")
+    await tower.folded()
+    async with window(browser, tower, base) as seen:
+        page = seen.page
+        await seen.live()
+        row = page.locator("#at-work tr")
+        await row.first.hover()
+        await tower.progress("default/one~1", "half way", 50)
+        await expect(row.first).to_contain_text("50 %")  # what is there goes on telling
+        await tower.submit("two", title="Comes later")
+        await tower.folded()
+        await expect(page.locator("button.arrivals", has_text="1 new").last).to_be_visible()
+        await expect(row).to_have_count(1)
+        await page.locator("h1").hover()
+        await expect(row).to_have_count(2)
+        await expect(page.locator("#at_work + button.arrivals, button.arrivals + #at_work")).to_have_count(0)
+        assert seen.complaints == []
+
+
+async def test_agents_are_paused_stopped_messaged_and_compared(tower: Tower, base: str, browser: Browser):  # noqa: F811
+    await at_work(tower)
+    async with window(browser, tower, base) as seen:
+        page = await seen.go("/agents")
+        await seen.live()
+        await page.get_by_role("button", name="Pause a2").click()
+        await expect(page.locator("tr", has_text="a2")).to_contain_text("Paused")
+        await page.get_by_role("button", name="Resume a2").click()
+        await expect(page.locator("tr", has_text="a2")).to_contain_text("Idle")
+        await page.get_by_label("Pick a1").check()
+        await page.get_by_label("Pick a2").check()
+        await page.get_by_role("button", name="Compare two").click()
+        await expect(page.locator(".compared")).to_contain_text("Load the rows")
+
+        await seen.go("/agents/w1/a1")
+        await seen.live()
+        await expect(page.locator("#agent_output")).to_contain_text("loaded 40")
+        await page.locator("summary", has_text="Message").click()
+        await page.get_by_label("What to say to a1").fill("Mind the gap")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.locator(".toast")).to_contain_text("Message sent")
+        await page.locator("summary", has_text="Stop").click()
+        await page.get_by_label("Reason").fill("it wanders")
+        await page.get_by_role("button", name="Stop agent").click()
+        await expect(page.locator("#agent")).to_contain_text("being interrupted")
+
+        await seen.go("/agents/all?do=stop")
+        await expect(page.locator("h1")).to_have_text("Stop 3 of 4 agents?")
+        await page.get_by_role("button", name="Stop 3 agents").click()
+        await page.wait_for_url(f"{base}/agents*")
+        await expect(page.locator("#roster .chip", has_text="Paused")).to_contain_text("3")
+        assert seen.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_nobody_is_shut_out(tower: Tower, base: str, browser: Browser, scheme: str):  # noqa: F811
+    """axe, WCAG 2.2 AA and best practice: every page of the shell, its dialogs open, the past, a halted fleet."""
+    await at_work(tower)
+    last = await tower.folded()
+    async with window(browser, tower, base, color_scheme=scheme, viewport={"width": 1440, "height": 900}) as seen:
+        page = seen.page
+        for path in ("/", "/agents", "/agents/w1/a0", "/agents/compare?a=w1/a0&b=w1/a1", "/agents/all?do=stop",
+                     "/agents/add", "/palette?q=load", "/keys", "/halt", f"/?at={last}"):  # fmt: skip
+            await seen.go(path)
+            await clean(page, path)
+        await seen.go("/")
+        for key in ("Control+k", "?", "!"):
+            await page.keyboard.press(key)
+            await expect(page.locator("dialog")).to_be_visible()
+            await clean(page, key)
+            await page.keyboard.press("Escape")
+        await tower.order_and_fold({"type": "core.halt", "reason": "smoke"})
+        await seen.go("/")
+        await clean(page, "halted")
+
+
+async def test_the_first_page_plays_a_tape_when_an_agent_can(tower: Tower, base: str, browser: Browser):  # noqa: F811
+    async with window(browser, tower, base) as seen:
+        page = seen.page
+        await seen.live()
+        await expect(page.locator("#first_routes")).to_contain_text("needs a worker")
+        await tower.register(agents=1, adapter="tape", pool="tape")
+        await page.get_by_role("button", name="Play it").click()
+        await expect(page.locator("#at_work")).to_contain_text("Play the sample tape")
+        assert seen.complaints == []
