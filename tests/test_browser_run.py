@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, async_playwright, expect
 
 from core.domain.words import Artifact
@@ -85,6 +86,27 @@ async def test_output_is_followed_searched_and_a_diff_and_an_artifact_are_opened
         assert download.suggested_filename == "report.md"
         assert Path(await download.path()).read_bytes().startswith(b"# What I did")
         assert "owned" not in await page.title()
+        assert seen.complaints == []
+
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_no_tab_complains_nor_is_wider_than_a_phone(busy: Tower, chromium: Browser, scheme: str):
+    """axe finds nothing on any tab, in either theme; at 360 px nothing is wider than the window."""
+    busy.see(RUN, 5, "file", name="src/x.py", says="changed", diff=DIFF, added=1, removed=1)
+    kept = await busy.artifacts.keep(b"# What I did\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
+    report = Artifact(name="report.md", sha256=kept, size=50, media_type="text/markdown")
+    await busy.finish(RUN, "failed", artifacts=[report], error_class="exit", error="exit 1")
+    await busy.folded()
+    phone = {"viewport": {"width": 360, "height": 780}, "color_scheme": scheme}
+    async with serving(busy) as base, window(chromium, busy, base, **phone) as seen:
+        for tab in ("", "output&find=of", "calls", "files", "artifacts", "cost", "compare"):
+            page = await seen.go(f"/runs/{RUN}?tab={tab}")
+            found = await Axe().run(page, context="#main", options=RULES)
+            assert found.violations_count == 0, f"{tab}: {found.generate_report()}"
+            assert await page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0, tab
         assert seen.complaints == []
 
 

@@ -167,7 +167,10 @@ async def _facts(desk: Desk, look: Look, page: RunPage) -> dict[str, Any]:
 async def _seen(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
     kinds = ("text", "step", "retry", "error", "note", "message")
     seen = await desk.read_model.query(queries.observations, look.at, run.run_id, kinds=kinds, limit=SEEN, latest=True)
-    return {"seen": seen, "run": run}
+    steps = [each for each in seen if each.kind == "step"]
+    ends = [*(each.at for each in steps[1:]), run.ended_at or look.time]
+    took = {step.seq: max(0, end - step.at) for step, end in zip(steps, ends, strict=bool(steps))}
+    return {"seen": seen, "run": run, "took": took}
 
 
 async def _calls(desk: Desk, look: Look, page: RunPage) -> dict[str, Any]:

@@ -9,7 +9,8 @@
   const MOST = 2000; // lines kept in the page
   const button = box.querySelector(".follow");
   const size = box.querySelector("[data-size]");
-  let following = Boolean(button);
+  const first = log.querySelector("mark"); // what was searched for is looked at, not the end
+  let following = Boolean(button) && !first;
   let asking = false;
   let again = false;
 
@@ -82,6 +83,7 @@
       if (following && !atEnd()) follow(false);
       else if (!following && atEnd()) follow(true);
     });
-    follow(true);
+    follow(following);
   }
+  if (first) log.scrollTop = first.closest("li").offsetTop - log.offsetTop - log.clientHeight / 3;
 })();

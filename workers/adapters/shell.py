@@ -55,8 +55,9 @@ class Shell:
         async for stream, piece in self._tree.output():
             yield Output("stderr" if stream == "stderr" else "stdout", piece)
         exit_ = await self._tree.over
-        if exit_.strays:
-            says = f"{exit_.strays} processes it had left running were killed"
+        if exit_.strays and exit_.why == "ended":
+            left, were = ("processes", "were") if exit_.strays > 1 else ("process", "was")
+            says = f"{exit_.strays} {left} it had left running {were} killed"
             yield Seen(kind="note", name="strays", says=says, data={"strays": exit_.strays})
         yield self._ended(exit_)
 
