@@ -21,6 +21,7 @@ from console.forms import Order
 from console.look import Absent, BadQuestion, Look, filters, looking
 from console.output import output_of
 from console.panels import NEAR
+from console.since import since_us
 from core.door import Pending
 from core.envelope import Answer
 from core.ids import new_id
@@ -133,7 +134,7 @@ async def order(request: Request) -> Response:
             return refuse(request, 409, answer.reason, outcome=answer.outcome, command_seq=answer.command_seq)
 
 
-@routes.post("/api/read-model/rebuild", **openapi.gives(rows.Positions))
+@routes.post("/api/read-model/rebuild", **openapi.gives(rows.Positions, status=202))
 async def rebuild(request: Request) -> Response:
     """Drop the read model and fold the log anew; ``/api/status`` shows how far it is."""
     read_model = desk_of(request).read_model
@@ -166,7 +167,11 @@ def _lists(path: str, kind: Any, load: Load, wanted: type[Any] | None = None) ->
 
 
 def _by_filter(query: Any, kind: type[Any]) -> Load:
-    return lambda desk, look: desk.read_model.query(query, look.at, filters(kind, look))
+    def load(desk: Desk, look: Look) -> Awaitable[Any]:
+        fixed = {"since": since_us(look.get("since"), look.time)} if "since" in kind.__struct_fields__ else {}
+        return desk.read_model.query(query, look.at, filters(kind, look, **fixed))
+
+    return load
 
 
 def _by_path(query: Any) -> Load:

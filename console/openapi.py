@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+import typing
 from typing import Any
 
 import msgspec
@@ -22,13 +24,14 @@ PROBLEM = {
 }
 
 
-def gives(kind: Any, wanted: type[Any] | None = None) -> dict[str, Any]:
+def gives(kind: Any, wanted: type[Any] | None = None, *, status: int = 200) -> dict[str, Any]:
     """Arguments of a route that answers with ``kind`` and is filtered by the fields of ``wanted``."""
     _kinds.append(kind)
     said = {"description": "As of the asked moment", "content": {"application/json": {"x-kind": len(_kinds) - 1}}}
     return {
         "response_model": None,
-        "responses": {200: said, 401: PROBLEM, 404: PROBLEM, 422: PROBLEM},
+        "status_code": status,
+        "responses": {status: said, **dict.fromkeys((401, 404, 422, 429, 503), PROBLEM)},
         "openapi_extra": {"x-filter": _filter(wanted)},
     }
 
@@ -42,7 +45,7 @@ def takes(kind: Any, outcome: Any) -> dict[str, Any]:
         "responses": {
             200: {"description": "Done", "content": said},
             202: {"description": "Kept, not decided yet", "content": said},
-            400: PROBLEM, 401: PROBLEM, 409: PROBLEM, 413: PROBLEM, 422: PROBLEM, 503: PROBLEM,
+            **dict.fromkeys((400, 401, 409, 413, 422, 429, 503), PROBLEM),
         },
         "openapi_extra": {
             "requestBody": {"required": True, "content": {"application/json": {"x-kind": len(_kinds) - 2}}}
@@ -81,5 +84,30 @@ def _filter(wanted: type[Any] | None) -> list[dict[str, Any]]:
     """Query parameters: the moment, what the caller has seen, and the filter's fields under their short names."""
     from console.look import parameter
 
-    names = ["at", "seen", *(parameter(field.name) for field in msgspec.structs.fields(wanted or _Nothing))]
-    return [{"name": name, "in": "query", "required": False, "schema": {"type": "string"}} for name in names]
+    fields = msgspec.structs.fields(wanted or _Nothing)
+    return [
+        _query("at", {"type": "string"}, "The moment: an EVENTS sequence, an ISO time, -5m (s, m, h, d), or now"),
+        _query("seen", {"type": "integer", "minimum": 0}, "Wait a moment until this EVENTS sequence is folded"),
+        *(_query(parameter(field.name), *_kind(field.name, field.type)) for field in fields),
+    ]
+
+
+def _query(name: str, schema: dict[str, Any], says: str = "") -> dict[str, Any]:
+    told = {"description": says} if says else {}
+    return {"name": name, "in": "query", "required": False, "schema": schema, **told}
+
+
+def _kind(name: str, hint: Any) -> tuple[dict[str, Any], str]:
+    """What a filter's field may be, and in words what that does not say."""
+    kinds = set(typing.get_args(hint)) if isinstance(hint, types.UnionType) else {hint}
+    if name == "since":
+        return {"type": "string"}, "2h (s, m, h, d), today, all, an ISO time, or microseconds since the epoch"
+    if name == "limit":
+        return {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}, "How many rows; 0: all"
+    if typing.get_origin(hint) is typing.Literal:
+        return {"enum": list(typing.get_args(hint))}, ""
+    if bool in kinds:
+        return {"type": "boolean"}, ""
+    if int in kinds:
+        return {"type": "integer"}, ""
+    return {"type": "string"}, "Several, with commas between them" if typing.get_origin(hint) is tuple else ""

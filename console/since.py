@@ -9,11 +9,13 @@ from console.look import BadQuestion
 
 DAY_US = 86_400_000_000
 _UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_MICROSECONDS = re.compile(r"[0-9]{13,17}")
 _BEFORE = re.compile(r"-?([0-9]{1,7})([smhd])")
 
 
 def since_us(text: str, now: int) -> int:
-    """Microseconds: ``2h`` (s, m, h, d) before now, ``today`` (since midnight UTC), an ISO time, ``all`` or nothing: 0.
+    """Microseconds: ``2h`` (s, m, h, d) before now, ``today`` (since midnight UTC), an ISO time, microseconds since the
+    epoch as they are, ``all`` or nothing: 0.
 
     ``BadQuestion`` with a sentence for anything else.
     """
@@ -22,6 +24,8 @@ def since_us(text: str, now: int) -> int:
         return 0
     if asked == "today":
         return now // DAY_US * DAY_US
+    if _MICROSECONDS.fullmatch(asked):
+        return int(asked)
     before = _BEFORE.fullmatch(asked)
     if before:
         return max(0, now - int(before[1]) * _UNITS_S[before[2]] * 1_000_000)
