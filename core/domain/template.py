@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -161,17 +161,19 @@ def _use(state: State, command: Use) -> list[Event]:
     session.open_one(state, command.session_id)
     made = expand(spec, command.params, session_id=command.session_id, prefix=command.prefix, lane=command.lane.strip())
     _check(state, made)
+    use_id = f"{command.template_id}~{template.uses + 1}"
     used = Used(
         template_id=command.template_id,
         version=version,
-        use_id=f"{command.template_id}~{template.uses + 1}",
+        use_id=use_id,
         session_id=command.session_id,
         prefix=command.prefix,
         lane=command.lane.strip(),
         params=command.params,
         tasks=[each.task_id for each in made],
     )
-    return [used, *(_submitted(command.session_id, each) for each in made)]
+    source = {"template": command.template_id, "version": version, "use": use_id}
+    return [used, *(_submitted(command.session_id, each, source) for each in made)]
 
 
 def _version(template: Template, asked: int) -> tuple[int, TemplateSpec]:
@@ -194,6 +196,8 @@ def _check(state: State, made: list[Made]) -> None:
         task.check_spec(state, each.task_id, each.spec)
 
 
-def _submitted(session_id: str, made: Made) -> task.Submitted:
-    initial: TaskState = "blocked" if made.spec.depends_on else "ready"
-    return task.Submitted(task_id=made.task_id, session_id=session_id, spec=made.spec, state=initial)
+def _submitted(session_id: str, made: Made, source: dict[str, Any]) -> task.Submitted:
+    """The task, which knows where it comes from. Nothing it waits for can be done yet: all of it is new."""
+    spec = msgspec.structs.replace(made.spec, source=source)
+    initial: TaskState = "blocked" if spec.depends_on else "ready"
+    return task.Submitted(task_id=made.task_id, session_id=session_id, spec=spec, state=initial)

@@ -130,6 +130,11 @@ def test_a_use_makes_its_tasks_in_order_and_names_them():
     assert (build.spec.files, build.spec.lane, plan.spec.labels) == (["a.py", "b.py"], "B", ["one"])
 
 
+def test_a_made_task_says_where_it_comes_from():
+    plan = given(DEFINE).when(use())[1]
+    assert plan.spec.source == {"template": "build", "version": 1, "use": "build~1"}
+
+
 def test_made_tasks_are_worked_off_like_any_others():
     story = given(DEFINE, use(), register("anvil", "ada", "bob"), register("bellows", "sh", adapter="shell"))
     story = story.after(finish(story, "one-plan"))
