@@ -121,8 +121,8 @@ class Track(Row, frozen=True):
 
 
 class Pieces(Row, frozen=True):
-    """Of one track and look, what is drawn: from column ``x[i]`` to before column ``x2[i]``. Looks: run, live, cut,
-    wait (ready, not given out) and end (it failed there)."""
+    """Of one track and look, what is drawn: from column ``x[i]`` to before column ``x2[i]``. Looks: run, live, cut, and
+    end (a run failed there). Waits are left out: where spans are this crowded, they are narrower than a column."""
 
     place: int
     look: str
@@ -172,6 +172,16 @@ def tracks(db: Reader, at: At, wanted: SpanFilter, by: By) -> list[Track]:
     return [Track(key=row.pop("track"), **row) for row in found]
 
 
+def tracks_by_task(db: Reader, at: At, wanted: SpanFilter, *, skip: int, most: int) -> list[Track]:
+    """A page of the tracks by task, each session's in the order in which they began."""
+    found = run(db, "spans.tracks_by_task", at, wanted, "task", skip=skip, most=most)
+    return [Track(key=row.pop("track"), **row) for row in found]
+
+
+def count_by_task(db: Reader, at: At, wanted: SpanFilter) -> int:
+    return int(run(db, "spans.count_by_task", at, wanted)[0]["tracks"])
+
+
 def pieces(db: Reader, at: At, wanted: SpanFilter, by: By, keys: list[str], *, columns: int) -> list[Pieces]:
     """What the tracks ``keys`` look like in ``columns`` columns, however many spans there are."""
     step = max(1, (wanted.until - wanted.since) // columns)
@@ -185,14 +195,14 @@ def spans(db: Reader, at: At, wanted: SpanFilter, *, limit: int, before: int = 0
     clauses["page"] += f" order by born desc limit {int(limit) + 1}"
     found = run(db, "spans.rows", at, wanted, clauses=clauses, cursor=before)
     more = len(found) > limit
-    rows = [_span(row) for row in found[:limit]]
+    rows = _spans(db, found[:limit])
     return Spans(rows=rows, before=rows[-1].born if more else 0)
 
 
 def spans_after(db: Reader, at: At, wanted: SpanFilter, after: int, limit: int) -> list[Span]:
     """At most ``limit`` spans whose ``born`` is after that, oldest first."""
     clauses = {"page": f"and born > $cursor order by born limit {int(limit)}", "order": "r.born"}
-    return [_span(row) for row in run(db, "spans.rows", at, wanted, clauses=clauses, cursor=after)]
+    return _spans(db, run(db, "spans.rows", at, wanted, clauses=clauses, cursor=after))
 
 
 def columns(db: Reader, at: At, wanted: SpanFilter, by: By, keys: list[str]) -> Columns:
@@ -260,5 +270,10 @@ def _where(wanted: SpanFilter) -> str:
     return " ".join(clauses)
 
 
-def _span(row: dict[str, Any]) -> Span:
-    return msgspec.convert(row, Span)
+def _spans(db: Reader, found: list[dict[str, Any]]) -> list[Span]:
+    if not found:
+        return []
+    borns = [row["born"] for row in found]
+    near = db.run(load().queries["spans.ready"], first=min(borns), last=max(borns))
+    ready = {row["born"]: row["ready_at"] for row in near}
+    return [msgspec.convert(row | {"ready_at": ready.get(row["born"], 0)}, Span) for row in found]

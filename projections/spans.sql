@@ -35,49 +35,61 @@ select /*track*/ as track, any_value(/*group*/) as "group", any_value(title) as 
     count(*) filter (look = 'bad') as bad, min(assigned_at) as first_at, arg_max(state, born) as state
 from (/*chosen*/) r group by track
 
+-- A page of the tracks by task, in the order in which they are drawn, and how many there are.
+-- query tracks_by_task
+select r.task_id as track, any_value(r.session_id) as "group", any_value(title) as title, count(*) as spans,
+    count(*) filter (look = 'bad') as bad, min(assigned_at) as first_at, arg_max(state, born) as state
+from (/*chosen*/) r
+join (
+    select task_id, any_value(session_id) as session_id, min(assigned_at) as first_at from (/*chosen*/) r
+    group by task_id order by any_value(session_id), min(assigned_at), task_id limit $most offset $skip
+) page using (task_id)
+group by r.task_id order by any_value(r.session_id), min(assigned_at), r.task_id
+
+-- query count_by_task
+select count(distinct task_id) as tracks from (/*chosen*/) r
+
 -- Pieces of tracks by columns of a drawing: spans that share a column or stand in neighbouring ones become one piece.
+-- No track holds two spans at once, so of spans in order of their beginning the ends are in order, too.
 -- query pieces
 with placed as (
-    select t.place, r.look, r.assigned_at, r.until, k.ready_at,
-        lag(r.until) over (partition by t.place order by r.assigned_at) as free_at
+    select t.place, case r.look when 'bad' then 'run' else r.look end as look,
+        greatest(0, (r.assigned_at - $since) // $step)::integer as x,
+        least($columns, (r.until - $since) // $step + 1)::integer as x2,
+        r.look = 'bad' and r.until < $before as bad
     from (/*chosen*/) r
-    join (select unnest($tracks::varchar[]) as track, generate_subscripts($tracks::varchar[], 1) - 1 as place) t on t.track = /*track*/
-    left join tasks k on k.from_seq = r.born and k.task_id = r.task_id
+    join (select unnest($tracks::varchar[]) as track, generate_subscripts($tracks::varchar[], 1) - 1 as place) t
+        on t.track = /*track*/
 ),
 columns as (
-    select place, case look when 'bad' then 'run' else look end as look,
-        greatest(0, (assigned_at - $since) // $step) as x, least($columns, (until - $since) // $step + 1) as x2
-    from placed
+    select place, look, x, max(x2) as x2 from placed group by place, look, x
     union all
-    select place, 'wait', greatest(0, (greatest(ready_at, coalesce(free_at, 0)) - $since) // $step),
-        least($columns, (assigned_at - $since) // $step)
-    from placed where ready_at > 0 and assigned_at - greatest(ready_at, coalesce(free_at, 0)) > $step
-    union all
-    select place, 'end', greatest(0, (until - $since) // $step), greatest(0, (until - $since) // $step) + 1
-    from placed where look = 'bad' and until < $before
+    select distinct place, 'end', greatest(0, x2 - 1), greatest(0, x2 - 1) + 1 from placed where bad
 ),
-marked as (
-    select *, coalesce(x > max(x2) over (partition by place, look order by x, x2
-        rows between unbounded preceding and 1 preceding), true) as opens
+edges as (
+    select place, look, x, x2, coalesce(x > lag(x2) over track, true) as opens,
+        coalesce(lead(x) over track > x2, true) as closes
     from columns where x2 > x
-),
-joined as (
-    select *, sum(opens::integer) over (partition by place, look order by x, x2 rows unbounded preceding) as piece
-    from marked
-),
-merged as (select place, look, min(x) as x, max(x2) as x2 from joined group by place, look, piece)
-select place::integer as place, look, list(x::integer order by x) as x, list(x2::integer order by x) as x2
-from merged group by place, look order by place, look
+    window track as (partition by place, look order by x)
+)
+select place::integer as place, look, list(x order by x) filter (opens) as x,
+    list(x2 order by x) filter (closes) as x2
+from edges group by place, look order by place, look
 
 -- The same spans one by one, newest first or oldest first.
 -- query rows
 select r.run_id, r.task_id, r.session_id, r.title, r.agent_id, r.worker_id, r.lane, r.attempt, r.state, r.stopping,
-    r.look, coalesce(k.ready_at, 0) as ready_at, r.assigned_at, r.started_at, r.ended_at, r.until, r.duration_ms,
+    r.look, r.assigned_at, r.started_at, r.ended_at, r.until, r.duration_ms,
     r.step, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.tool_calls, r.cost_uusd,
     r.error_class, r.error, r.summary, r.born
 from (select * from (/*chosen*/) where true /*page*/) r
-left join tasks k on k.from_seq = r.born and k.task_id = r.task_id
 order by /*order*/
+
+-- Since when the task of each of these runs had been ready when it was given out: a run is born by the fact that makes
+-- its task running.
+-- query ready
+select from_seq as born, ready_at from tasks
+where state = 'running' and from_seq >= $first and from_seq <= $last and ready_at > 0
 
 -- All of them as columns, in order of their beginning: milliseconds since $since, differences where they are small.
 -- query columns
@@ -86,7 +98,7 @@ with placed as (
         lag(r.until) over (partition by t.place order by r.assigned_at) as free_at
     from (/*chosen*/) r
     join (select unnest($tracks::varchar[]) as track, generate_subscripts($tracks::varchar[], 1) - 1 as place) t on t.track = /*track*/
-    left join tasks k on k.from_seq = r.born and k.task_id = r.task_id
+    left join (select from_seq, ready_at from tasks where state = 'running' and from_seq <= $seq) k on k.from_seq = r.born
     order by r.born
 )
 select list(place::integer) as track, list(born - before_born) as born, list(start - before_start) as start,
@@ -118,7 +130,8 @@ order by m.seq limit $most
 -- query levels
 with spans as (
     select r.assigned_at, r.ended_at, r.until, coalesce(k.ready_at, 0) as ready_at
-    from (/*chosen*/) r left join tasks k on k.from_seq = r.born and k.task_id = r.task_id
+    from (/*chosen*/) r
+    left join (select from_seq, ready_at from tasks where state = 'running' and from_seq <= $seq) k on k.from_seq = r.born
 ),
 steps as (
     select greatest(assigned_at, $since) as at_us, 1 as running, 0 as ready from spans

@@ -75,9 +75,7 @@ async def data(request: Request) -> Response:
     desk, look = await looking(request)
     by, span = by_of(look), await range_of(desk, look)
     wanted = filter_of(look, span)
-    tracks, _ = await _tracks(desk, look, by, wanted)
-    skip = _skip(look, len(tracks))
-    keys = [track.key for track in tracks[skip : skip + TRACKS]]
+    keys = [track.key for track in (await _tracks(desk, look, by, wanted)).shown]
     wide = msgspec.structs.replace(wanted, since=span.since - span.width, until=span.until + span.width)
     totals = await desk.read_model.query(spans.totals, look.at, wide)
     over = totals.spans > MOST_SPANS
@@ -167,10 +165,8 @@ async def _table(desk: Desk, look: Look, span: Range) -> dict[str, Any]:
 
 async def _swim(desk: Desk, look: Look, by: By, span: Range) -> dict[str, Any]:
     wanted = filter_of(look, span)
-    tracks, agents = await _tracks(desk, look, by, wanted)
-    every = len(tracks)
-    skip = _skip(look, every)
-    shown = tracks[skip : skip + TRACKS]
+    tracks = await _tracks(desk, look, by, wanted)
+    shown = tracks.shown
     rows, height = swim.rows(shown, [_label(track) for track in shown])
     totals = await desk.read_model.query(spans.totals, look.at, wanted)
     places = {row.track.key: row for row in rows if row.track}
@@ -185,8 +181,8 @@ async def _swim(desk: Desk, look: Look, by: By, span: Range) -> dict[str, Any]:
         paths = swim.paths(pieces, {row.place: row for row in rows})
     return {
         "by": by, "span": span, "rows": rows, "height": height, "bars": bars, "paths": paths, "totals": totals,
-        "ticks": swim.ticks(span), "agents": agents, "strip": await strip(desk, OVERVIEW), "every": every,
-        "skip": skip, "most": TRACKS, "columns": swim.COLUMNS, "stamp": swim.stamp, "wanted": wanted,
+        "ticks": swim.ticks(span), "agents": tracks.agents, "strip": await strip(desk, OVERVIEW), "every": tracks.every,
+        "skip": tracks.skip, "most": TRACKS, "columns": swim.COLUMNS, "stamp": swim.stamp, "wanted": wanted,
         "hrefs": {track.key: _href(look, by, track) for track in shown}, "geometry": _GEOMETRY,
         "source": "/timeline/data", "keys": [track.key for track in shown],
     }  # fmt: skip
@@ -195,22 +191,38 @@ async def _swim(desk: Desk, look: Look, by: By, span: Range) -> dict[str, Any]:
 _GEOMETRY = {"axis": swim.AXIS, "row": swim.ROW, "bar": swim.BAR, "group": swim.GROUP}
 
 
-async def _tracks(desk: Desk, look: Look, by: By, wanted: SpanFilter) -> tuple[list[Track], dict[str, Agent]]:
-    """The tracks in their order, and the agents by id. Agents that are there have a track though they did nothing."""
-    found = await desk.read_model.query(spans.tracks, look.at, wanted, by)
-    agents = {each.agent_id: each for each in await desk.read_model.query(queries.agents, look.at)}
+class _Tracks(msgspec.Struct, frozen=True):
+    """The tracks of a page in their order, how many there are in all, and the agents by id."""
+
+    shown: list[Track]
+    every: int
+    skip: int
+    agents: dict[str, Agent]
+
+
+async def _tracks(desk: Desk, look: Look, by: By, wanted: SpanFilter) -> _Tracks:
+    ask = desk.read_model.query
+    agents = {each.agent_id: each for each in await ask(queries.agents, look.at)}
     if by == "task":
-        return sorted(found, key=lambda track: (track.group, track.first_at, track.key)), agents
+        every = await ask(spans.count_by_task, look.at, wanted)
+        skip = _skip(look, every)
+        shown = await ask(spans.tracks_by_task, look.at, wanted, skip=skip, most=TRACKS)
+        return _Tracks(shown, every, skip, agents)
+    found = await ask(spans.tracks, look.at, wanted, by)
     if by == "agent":
-        named = {track.key: track for track in found}
-        if not wanted.narrow:
-            named |= {
-                each.agent_id: Track(key=each.agent_id, group="")
-                for each in agents.values()
-                if each.state != "gone" and each.agent_id not in named
-            }
-        found = [msgspec.structs.replace(each, group=_pool(agents.get(each.key), each)) for each in named.values()]
-    return sorted(found, key=lambda track: (swim.natural(track.group), swim.natural(track.key))), agents
+        found = _of_agents(found, agents, wanted)
+    found.sort(key=lambda track: (swim.natural(track.group), swim.natural(track.key)))
+    skip = _skip(look, len(found))
+    return _Tracks(found[skip : skip + TRACKS], len(found), skip, agents)
+
+
+def _of_agents(found: list[Track], agents: dict[str, Agent], wanted: SpanFilter) -> list[Track]:
+    """Tracks in their pools. An agent that is there has one though it did nothing: who idles is seen, too."""
+    named = {track.key: track for track in found}
+    if not wanted.narrow:
+        there = (each.agent_id for each in agents.values() if each.state != "gone")
+        named |= {agent_id: Track(key=agent_id, group="") for agent_id in there if agent_id not in named}
+    return [msgspec.structs.replace(each, group=_pool(agents.get(each.key), each)) for each in named.values()]
 
 
 def _pool(agent: Agent | None, track: Track) -> str:
