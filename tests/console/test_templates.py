@@ -170,6 +170,8 @@ async def test_a_use_is_looked_at_first_and_then_made(tower: Tower):
     assert "Plan a shed" in page
     assert "Build a shed" in page
     assert "Tasks made" in page
+    made = (await tower.client.get("/tasks/default/build-1-plan")).text
+    assert 'href="/templates/build#uses"' in made
 
 
 async def test_what_does_not_fit_is_said_beside_its_field_and_nothing_is_ordered(tower: Tower):
