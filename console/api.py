@@ -25,7 +25,7 @@ from console.since import since_us
 from core.door import Pending
 from core.envelope import Answer
 from core.ids import new_id
-from projections import queries, rows, verify
+from projections import notes, queries, rows, verify
 from projections.templates import Template, TemplateRow
 
 VERSION = "0.1"
@@ -232,6 +232,10 @@ _lists("/workers", list[rows.Worker], _simple(queries.workers))
 _lists("/lanes", list[rows.Lane], _simple(queries.lanes))
 _lists("/sessions", list[rows.Session], _simple(queries.sessions))
 _lists("/plans", list[rows.Plan], _simple(queries.plans))
+_lists("/fleet", notes.FleetState, _simple(queries.fleet_state))
+_lists("/views", list[notes.View], _simple(queries.views))
+_lists("/bookmarks", list[notes.Bookmark], _simple(queries.bookmarks))
+_lists("/board-limits", dict[str, int], _simple(queries.board_limits))
 _lists("/attention", list[rows.Attention], _simple(queries.attention))
 _lists("/hour", rows.Hour, _simple(queries.hour))
 _lists("/usage", list[rows.UsageRow], _usage)

@@ -101,6 +101,23 @@ def resume(*agent_ids: str, where: Where = HERE) -> int:
     return give(where, [(each, agent.Resume(agent_id=each)) for each in _named(agent_ids)], says="gets work again")
 
 
+def stop(*agent_ids: str, reason: str = "", where: Where = HERE) -> int:
+    """Take from agents what they do and give them nothing new; their tasks are ready again, for others.
+
+    Parameters
+    ----------
+    reason
+        Why, for the record.
+    """
+    orders = [(each, agent.Stop(agent_id=each, reason=reason)) for each in _named(agent_ids)]
+    return give(where, orders, says="is stopped")
+
+
+def restart(*agent_ids: str, where: Where = HERE) -> int:
+    """Interrupt what agents do; they are given work again at once. No attempt is used."""
+    return give(where, [(each, agent.Restart(agent_id=each)) for each in _named(agent_ids)], says="is restarted")
+
+
 def _named(agent_ids: tuple[str, ...]) -> tuple[str, ...]:
     if not agent_ids:
         raise Usage("name at least one agent, as worker/name")

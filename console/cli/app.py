@@ -25,22 +25,40 @@ NOUNS: Sequence[tuple[str, str, Sequence[tuple[str, str, str]]]] = (
         ("pause", "console.cli.task:pause", "Hold tasks back; a run under way is interrupted."),
         ("resume", "console.cli.task:resume", "Let paused tasks go on."),
         ("prioritise", "console.cli.task:prioritise", "Give tasks another priority."),
+        ("amend", "console.cli.amend:amend", "Change what a task says."),
+        ("depend", "console.cli.amend:depend", "Have a task wait for others, too."),
+        ("undepend", "console.cli.amend:undepend", "Have a task wait for others no longer."),
+        ("place", "console.cli.amend:place", "Put a task elsewhere in its line."),
     )),
     ("agent", "Agents: who does the work.", (
         ("list", "console.cli.agent:listing", "List agents and what they do."),
         ("show", "console.cli.agent:show", "Show one agent and its runs."),
         ("pause", "console.cli.agent:pause", "Give agents nothing new."),
         ("resume", "console.cli.agent:resume", "Give agents work again."),
+        ("stop", "console.cli.agent:stop", "Take from agents what they do, and give them nothing new."),
+        ("restart", "console.cli.agent:restart", "Interrupt what agents do; they are given work again."),
     )),
     ("worker", "Workers: the processes that host agents; without a verb: run one.", (
         ("list", "console.cli.worker:listing", "List workers."),
         ("drain", "console.cli.worker:drain", "Give a worker's agents nothing new."),
+        ("hire", "console.cli.worker:hire", "Have a worker take on more agents."),
+    )),
+    ("fleet", "The fleet: all agents at once.", (
+        ("status", "console.cli.fleet:status", "Say whether the fleet is halted."),
+        ("halt", "console.cli.fleet:halt", "Give nothing out, and interrupt what runs."),
+        ("release", "console.cli.fleet:release", "Give out again what is ready."),
     )),
     ("queue", "Queues: the lanes tasks wait in.", (
         ("status", "console.cli.queue:status", "Show every lane: ready, blocked, running, paused."),
         ("pause", "console.cli.queue:pause", "Stop giving out a lane's tasks."),
         ("resume", "console.cli.queue:resume", "Give out a lane's tasks again."),
         ("set", "console.cli.queue:configure", "Make a lane, or set how many of its tasks run at once."),
+    )),
+    ("session", "Sessions: undertakings with a goal and a budget.", (
+        ("list", "console.cli.session:listing", "List sessions."),
+        ("open", "console.cli.session:begin", "Open a session."),
+        ("amend", "console.cli.session:amend", "Change what an open session is about."),
+        ("close", "console.cli.session:close", "Close a session."),
     )),
     ("plan", "Plans: many tasks at once.", (
         ("import", "console.cli.plan:import_file", "Import a plan from a file."),
@@ -55,16 +73,22 @@ NOUNS: Sequence[tuple[str, str, Sequence[tuple[str, str, str]]]] = (
     ("run", "Runs: one attempt at a task each.", (
         ("show", "console.cli.run:show", "Show one run."),
         ("output", "console.cli.run:output", "Print what a run wrote."),
+        ("message", "console.cli.steer:message", "Say something to the agent at work."),
+        ("hold", "console.cli.steer:hold", "Freeze runs where they are."),
+        ("continue", "console.cli.steer:go_on", "Let held runs go on."),
     )),
     ("events", "Events: every fact there is, straight from the log.", (
         ("tail", "console.cli.events:tail", "Print the last facts, and follow."),
     )),
     ("timeline", "Timelines: what happened, as a file and back.", (
-        ("export", "console.cli.timeline:export", "Write facts and observations to a file (a tape)."),
+        ("export", "console.cli.timeline:export", "Write a tape: commands, facts, observations; or the runs."),
         ("play", "console.cli.timeline:play", "Open a tape read-only in a console."),
     )),
     ("replay", "Replay: the log checked against itself.", (
         ("verify", "console.cli.replay:verify", "Recompute EVENTS from COMMANDS, and the read models; compare."),
+    )),
+    ("rules", "Rules: what a log's cores decide by.", (
+        ("adopt", "console.cli.fleet:adopt", "Put an older log under newer rules."),
     )),
     ("projections", "Projections: the read models.", (
         ("rebuild", "console.cli.projections:rebuild", "Drop the read models and fold them anew from the log."),

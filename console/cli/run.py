@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from console.cli import api, out
 from console.cli.exits import NotFound, Usage
 from console.cli.line import Line, connected
-from console.cli.orders import task_id
 from console.cli.shown import clock_time, money
+from console.cli.steer import full_run_id
 from console.cli.where import HERE, Where
 from core.domain import run, worker
 from core.domain.words import token
@@ -30,7 +30,7 @@ def show(run_id: str, /, *, where: Where = HERE) -> int:
     run_id
         The run's id, task~attempt: t-147~2.
     """
-    found: dict[str, Any] = api.get(where, f"/runs/{api.path_of(_full(run_id))}")
+    found: dict[str, Any] = api.get(where, f"/runs/{api.path_of(full_run_id(run_id))}")
     if where.as_json:
         out.document(found)
         return 0
@@ -79,7 +79,7 @@ def output(
     """
     if follow and where.as_json:
         raise Usage("--json gives one document: leave --follow out")
-    return asyncio.run(_output(where, _full(run_id), stream, follow))
+    return asyncio.run(_output(where, full_run_id(run_id), stream, follow))
 
 
 async def _output(where: Where, run_id: str, stream: str, follow: bool) -> int:
@@ -182,10 +182,3 @@ def _document(run_id: str, over: bool, found: list[Stored]) -> dict[str, Any]:
         **{name: data.decode("utf-8", "replace") for name, data in texts.items()},
         "missing_bytes": missing,
     }
-
-
-def _full(run_id: str) -> str:
-    name, tilde, attempt = run_id.rpartition("~")
-    if not tilde or not attempt.isdecimal():
-        raise Usage(f"{run_id!r} is no run's id: it is the task's and the attempt, as in t-147~2")
-    return f"{task_id(name)}~{attempt}"

@@ -13,6 +13,7 @@ from console.cli.orders import AT_ONCE, Waiting, give
 from console.cli.shown import age
 from console.cli.where import HERE, Where
 from core.clock import SystemClock
+from core.domain import hire as staff
 from core.domain import worker
 
 State = Literal["live", "draining", "lost", "left"]
@@ -52,6 +53,40 @@ def listing(
         empty="No worker has registered. `switchtower worker` runs one.",
     )
     return 0
+
+
+def hire(
+    worker_id: str,
+    adapter: str,
+    /,
+    *,
+    count: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 1,
+    model: str = "",
+    pool: str = "",
+    capabilities: tuple[str, ...] = (),
+    where: Where = HERE,
+) -> int:
+    """Have a worker take on more agents.
+
+    Parameters
+    ----------
+    worker_id
+        The worker.
+    adapter
+        What drives them: shell, sim, tape or noop.
+    count
+        How many.
+    model
+        The model they say they are.
+    pool
+        The pool they belong to.
+    capabilities
+        An ability they offer.
+    """
+    order = staff.Hire(
+        worker_id=worker_id, adapter=adapter, count=count, model=model, pool=pool, capabilities=list(capabilities)
+    )
+    return give(where, [(worker_id, order)], says=f"is told to take on {count} more")
 
 
 def drain(*worker_ids: str, reason: str = "", waiting: Waiting = AT_ONCE, where: Where = HERE) -> int:

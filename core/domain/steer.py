@@ -12,7 +12,8 @@ from core.domain.words import Fact, Line, Order, Refused
 if TYPE_CHECKING:
     from core.domain.state import State
 
-Said = Annotated[str, Meta(min_length=1, max_length=10_000)]
+LONGEST_MESSAGE = 10_000  # characters
+Said = Annotated[str, Meta(min_length=1, max_length=LONGEST_MESSAGE)]
 
 
 class Message(Order, frozen=True, tag="run.message"):

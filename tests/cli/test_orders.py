@@ -180,3 +180,65 @@ def test_agents_are_paused_and_resumed(instance: Instance):
 def test_wrong_usage_ends_with_2(instance: Instance, tokens: tuple[str, ...]):
     said = instance(*tokens)
     assert said.code == 2, said
+
+
+def test_a_task_is_changed_made_to_wait_and_let_go(instance: Instance, session: str):
+    for name in ("roof", "gutter"):
+        instance("task", "submit", name, "--name", name, "--session", session, "--needs", "nobody")
+    roof, gutter = f"{session}/roof", f"{session}/gutter"
+    said = instance("task", "amend", roof, "--title", "Mend the roof", "--labels", "north", "--max-attempts", "5")
+    assert said.out == f"{roof} is changed\n"
+    spec = instance.json("task", "show", roof)["spec"]
+    assert (spec["title"], spec["labels"], spec["policy"]["max_attempts"]) == ("Mend the roof", ["north"], 5)
+    assert instance("task", "depend", roof, gutter).code == 0
+    assert instance.json("task", "show", roof)["row"]["state"] == "blocked"
+    circle = instance("task", "depend", gutter, roof)
+    assert circle.code == 4
+    assert f"{gutter} → {roof} → {gutter}" in circle.err
+    assert instance("task", "undepend", roof, gutter).code == 0
+    assert instance("task", "place", roof).out == f"{roof} stands last\n"
+    assert instance("task", "amend", roof, "--labels", "").code == 0
+    assert "labels" not in instance.json("task", "show", roof)["spec"]
+
+
+def test_a_change_of_what_changed_meanwhile_is_refused(instance: Instance, session: str):
+    task = f"{session}/roof"
+    seq = instance.json("task", "submit", "Roof", "--name", "roof", "--session", session, "--needs", "nobody")["seq"]
+    assert instance("task", "amend", task, "--title", "One", "--base", seq).code == 0
+    said = instance("task", "amend", task, "--title", "Two", "--base", seq)
+    assert said.code == 4
+    assert "title was changed since you opened it" in said.err
+    assert instance("task", "amend", task).code == 2
+
+
+def test_a_session_has_a_goal_and_a_budget(instance: Instance, session: str):
+    name = f"{session}-undertaking"
+    assert instance("session", "open", name, "--goal", "Light", "--budget", "2.5").out == f"{name} is open\n"
+    assert instance("session", "amend", name, "--goal", "More light").code == 0
+    (row,) = [row for row in instance.json("session", "list")["rows"] if row["session_id"] == name]
+    assert (row["goal"], row["budget_uusd"]) == ("More light", 2_500_000)
+    assert instance("session", "close", name).code == 0
+
+
+def test_the_fleet_is_halted_and_goes_on(instance: Instance, session: str):
+    assert instance("fleet", "halt", "--reason", "the build is red", "--gently").code == 0
+    try:
+        assert "the build is red" in instance("fleet", "status").out
+        task = f"{session}/later"
+        instance("task", "submit", "Later", "--name", "later", "--session", session, "--prompt", "sim: seconds=0.1")
+        assert "the build is red" in instance("task", "show", task).out
+    finally:
+        assert instance("fleet", "release").code == 0
+    until(lambda: instance.json("task", "show", task)["row"]["state"] == "done")
+    assert instance("fleet", "release").code == 0  # it is so already
+    assert instance("fleet", "status").out == "The fleet is not halted.\n"
+
+
+def test_a_run_that_is_not_there_cannot_be_steered(instance: Instance, session: str):
+    assert instance("run", "hold", f"{session}/nothing~1").code == 3
+    assert instance("run", "message", f"{session}/nothing~1", "hello").code == 3
+    assert instance("run", "continue", "nothing").code == 2
+    assert instance("agent", "stop", "nowhere/nobody").code == 3
+    assert instance("agent", "restart", "nowhere/nobody").code == 3
+    assert instance("worker", "hire", "nowhere", "sim").code == 3
+    assert instance("rules", "adopt", "3").code == 0  # they are in force already
