@@ -160,7 +160,7 @@ def play(file: Path, /, *, port: int = 0, where: Where = HERE) -> int:
     Parameters
     ----------
     file
-        The tape, as `timeline export` wrote it.
+        The tape, as `timeline export` wrote it; a name that ends with .gz: packed by gzip.
     port
         The console's port; 0 for any free one.
     """
@@ -170,15 +170,19 @@ def play(file: Path, /, *, port: int = 0, where: Where = HERE) -> int:
 
 
 def _read(file: Path) -> Tape:
+    import gzip
+
     from projections import played
 
     try:
-        with file.open("rb") as lines:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             return played.read(lines)
     except FileNotFoundError:
         raise NotFound(f"there is no file {file}") from None
+    except EOFError:
+        raise Stop(f"{file}: the tape is not whole: it was cut off while it was packed or copied") from None
     except OSError as problem:
-        raise Stop(f"{file} cannot be read: {problem.strerror}") from None
+        raise Stop(f"{file} cannot be read: {problem.strerror or problem}") from None
     except played.BadTape as problem:
         raise Stop(f"{file}: {problem}") from None
 

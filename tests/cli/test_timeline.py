@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import http.client
 import json
 import signal
@@ -245,6 +246,22 @@ def test_a_file_that_is_no_tape_ends_with_a_line(tmp_path: Path):
     said = switchtower("timeline", "play", tmp_path / "bad.jsonl")
     assert (said.code, said.err.count("\n")) == (1, 1)
     assert "line 1 is not the beginning of a tape" in said.err
+
+
+def test_the_sample_timeline_opens_with_its_commands_and_its_output():
+    with gzip.open(ROOT / "samples/timelines/lantern.jsonl.gz") as lines:
+        sample = read(lines)
+    assert min(sample.events, sample.observations, sample.commands, sample.output) > 50
+    facts = {json.loads(each.data)["fact"]["type"] for each in sample.ledger.logs["EVENTS"].messages}
+    assert {"run.failed", "lane.paused", "agent.paused", "task.cancelled", "task.retried"} <= facts
+
+
+def test_a_packed_tape_that_was_cut_off_ends_with_a_line(tmp_path: Path):
+    whole = (ROOT / "samples/timelines/lantern.jsonl.gz").read_bytes()
+    (tmp_path / "half.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    said = switchtower("timeline", "play", tmp_path / "half.jsonl.gz")
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert "not whole" in said.err
 
 
 def test_a_tape_that_was_cut_off_or_spoilt_names_the_place(lived: Instance, tmp_path: Path):
