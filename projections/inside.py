@@ -17,6 +17,13 @@ WAITING = ("ready", "waiting", "blocked", "paused")
 FIELDS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 
 
+# When a run was observed, from and until, by the server's time, with room for what was stored late. A table that only
+# grows lies in this order, so a span of it is looked through and not all of it.
+Span = tuple[int, int]
+EVER: Span = (0, 1 << 62)
+LATE_US = 600_000_000
+
+
 class FileChange(Row, frozen=True):
     """A file a run touched. ``diffs``: how many of its edits came with one."""
 
@@ -80,9 +87,17 @@ class Cause(Row, frozen=True):
         return f"{verb.replace('_', ' ')} {kind}".strip()
 
 
-def file_changes(db: Reader, at: At, run_id: str) -> list[FileChange]:
+def span(db: Reader, at: At, run: Run) -> Span:  # noqa: ARG001 - every query takes a moment
+    """When the run was observed."""
+    found = db.ask("runs.span", born=run.born, seq=run.seq)
+    if not found or found[0]["first"] is None:
+        return EVER
+    return found[0]["first"] - LATE_US, found[0]["last"] + LATE_US if run.is_over else EVER[1]
+
+
+def file_changes(db: Reader, at: At, run_id: str, within: Span = EVER) -> list[FileChange]:
     """The files a run was seen to touch, in the order in which it first did."""
-    found = db.ask("inside.files", run_id=run_id, observations_seq=at.observations_seq, limit=MOST_FILES)
+    found = db.ask("inside.files", **those(at, run_id, within), limit=MOST_FILES)
     return [
         FileChange(
             name=row["name"], edits=row["edits"], added=row["added"], removed=row["removed"], at=row["at_us"],
@@ -91,9 +106,9 @@ def file_changes(db: Reader, at: At, run_id: str) -> list[FileChange]:
     ]  # fmt: skip
 
 
-def diffs(db: Reader, at: At, run_id: str, name: str, *, limit: int = 50) -> list[Diff]:
+def diffs(db: Reader, at: At, run_id: str, name: str, within: Span = EVER, *, limit: int = 50) -> list[Diff]:
     """The edits of one file, newest first."""
-    found = db.ask("inside.diffs", run_id=run_id, observations_seq=at.observations_seq, name=name, limit=limit)
+    found = db.ask("inside.diffs", **those(at, run_id, within), name=name, limit=limit)
     return [
         Diff(
             seq=row["seq"], at=row["at_us"], diff=row["diff"], added=row["added"], removed=row["removed"],
@@ -102,12 +117,12 @@ def diffs(db: Reader, at: At, run_id: str, name: str, *, limit: int = 50) -> lis
     ]  # fmt: skip
 
 
-def spending(db: Reader, at: At, run_id: str) -> list[Spent]:
+def spending(db: Reader, at: At, run_id: str, within: Span = EVER) -> list[Spent]:
     """What each call to the model used, in order: the differences between the totals a run reported.
 
     A usage that names a tool call is that call's; any other is followed by the calls the model then made.
     """
-    rows = db.ask("inside.spent", run_id=run_id, observations_seq=at.observations_seq, limit=MOST_SPENT)
+    rows = db.ask("inside.spent", **those(at, run_id, within), limit=MOST_SPENT)
     named = {row["ref"]: row["name"] for row in rows if row["kind"] == "tool" and row["ref"]}
     counted = {row["ref"] for row in rows if row["kind"] == "usage"} & named.keys()
     spent: list[Spent] = []
@@ -149,11 +164,18 @@ def waits(db: Reader, at: At, run: Run) -> list[Stage]:
     return [stage for stage in stages if stage.until > stage.at]
 
 
-def deeds(db: Reader, at: At, run_id: str) -> list[str]:
+def deeds(db: Reader, at: At, run_id: str, within: Span = EVER) -> list[str]:
     """What a run did, in order, a line each: for comparing with another."""
-    rows = db.ask("inside.steps", run_id=run_id, observations_seq=at.observations_seq, limit=2_000)
+    rows = db.ask("inside.steps", **those(at, run_id, within), limit=2_000)
     tools = [f"{row['name']} {row['says']}".strip() for row in rows if row["kind"] == "tool"]
     return tools or [row["says"] or row["name"] for row in rows]
+
+
+def those(at: At, run_id: str, within: Span = EVER) -> dict[str, Any]:
+    """The values that say which observations: of one run, up to the moment."""
+    return {
+        "run_id": run_id, "observations_seq": at.observations_seq, "since": within[0], "until": within[1],
+    }  # fmt: skip
 
 
 def _difference(row: dict[str, Any], before: Usage, total: Usage, named: dict[str, str]) -> Spent:

@@ -3,17 +3,20 @@
 -- query files
 select name, count(*) as edits, sum(added) as added, sum(removed) as removed, max(at_us) as at_us, max(seq) as seq,
     count(*) filter (diff <> '') as diffs
-from observations where run_id = $run_id and seq <= $observations_seq and kind = 'file'
+from observations where run_id = $run_id and stored_us between $since and $until
+    and seq <= $observations_seq and kind = 'file'
 group by name order by min(seq) limit $limit
 
 -- query diffs
 select seq, at_us, ref, says, diff, added, removed from observations
-where run_id = $run_id and seq <= $observations_seq and kind = 'file' and name = $name and diff <> ''
+where run_id = $run_id and stored_us between $since and $until
+    and seq <= $observations_seq and kind = 'file' and name = $name and diff <> ''
 order by seq desc limit $limit
 
 -- query spent
 select seq, at_us, kind, name, ref, usage from observations
-where run_id = $run_id and seq <= $observations_seq and kind in ('usage', 'tool') order by seq limit $limit
+where run_id = $run_id and stored_us between $since and $until
+    and seq <= $observations_seq and kind in ('usage', 'tool') order by seq limit $limit
 
 -- query before
 select state, since from tasks where task_id = $task_id and from_seq < $born order by from_seq desc limit 20
@@ -28,4 +31,5 @@ order by t.seq, t.own desc
 
 -- query steps
 select seq, at_us, kind, name, says from observations
-where run_id = $run_id and seq <= $observations_seq and kind in ('step', 'tool') order by seq limit $limit
+where run_id = $run_id and stored_us between $since and $until
+    and seq <= $observations_seq and kind in ('step', 'tool') order by seq limit $limit

@@ -11,23 +11,27 @@ from facts
 -- query of_run
 select * from (
     select seq, run_id, n, at_us, kind, name, says, ref, failed, usage, data from observations
-    where run_id = $run_id and seq <= $observations_seq and seq > $after /*where*/
+    where run_id = $run_id and stored_us between $since and $until
+    and seq <= $observations_seq and seq > $after /*where*/
     order by case when $latest then -seq else seq end limit $limit
 ) order by seq
 
 -- query calls
 select * from (
     select seq, run_id, n, at_us, kind, name, says, ref, failed, usage, data from observations
-    where run_id = $run_id and seq <= $observations_seq and seq > $after and kind = 'tool' /*failed*/
+    where run_id = $run_id and stored_us between $since and $until
+    and seq <= $observations_seq and seq > $after and kind = 'tool' /*failed*/
     order by case when $latest then -seq else seq end limit $limit
 ) order by seq
 
 -- query counted
 select count(*) as observed, count(*) filter (kind = 'tool') as tool_calls,
     count(*) filter (kind = 'tool_result' and failed) as failed_calls
-from observations where run_id = $run_id and seq <= $observations_seq
+from observations where run_id = $run_id and stored_us between $since and $until
+    and seq <= $observations_seq
 
 -- query results
 select seq, run_id, n, at_us, kind, name, says, ref, failed, usage, data from observations
-where run_id = $run_id and seq <= $observations_seq and kind = 'tool_result' and ref in (select unnest($refs))
+where run_id = $run_id and stored_us between $since and $until
+    and seq <= $observations_seq and kind = 'tool_result' and ref in (select unnest($refs))
 order by seq

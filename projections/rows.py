@@ -223,6 +223,8 @@ class Run(Row, frozen=True):
     ended_at: int = 0
     last_seen: int = 0
     born: int = 0
+    seq: int = 0  # of the last fact about it
+    artifacts: str = "[]"  # JSON: name, sha256, size, media_type of each
 
     @property
     def is_over(self) -> bool:
@@ -264,6 +266,7 @@ class RunPage(Row, frozen=True):
     timeline: list[Entry]
     tool_calls: int = 0
     failed_calls: int = 0
+    span: tuple[int, int] = (0, 1 << 62)  # when it was observed, by the server's time: narrows what is looked through
     observed: int = 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from core.domain.words import Usage
+from projections.inside import EVER, Span, span, those
 from projections.record import timeline
 from projections.rows import At, Observed, Run, RunFilter, RunPage, Runs, Stage, TimelineFilter, ToolCall
 from projections.store import Reader
@@ -39,9 +40,11 @@ def run(db: Reader, at: At, run_id: str) -> RunPage | None:
     found = _made(db, at, db.ask("runs.page", clauses, seq=at.events_seq, run_id=run_id))
     if not found:
         return None
-    counted = db.ask("observations.counted", run_id=run_id, observations_seq=at.observations_seq)[0]
+    within = span(db, at, found[0])
+    counted = db.ask("observations.counted", **those(at, run_id, within))[0]
     return RunPage(
         run=found[0],
+        span=within,
         stages=_stages(db.ask("runs.stages", seq=at.events_seq, run_id=run_id)),
         timeline=timeline(db, at, TimelineFilter(run_id=run_id, observations=False)).entries,
         **counted,
@@ -52,6 +55,7 @@ def observations(
     db: Reader,
     at: At,
     run_id: str,
+    within: Span = EVER,
     *,
     kinds: tuple[str, ...] = (),
     after: int = 0,
@@ -60,25 +64,29 @@ def observations(
 ) -> list[Observed]:
     """What was seen in a run, in order, after sequence ``after``. ``latest``: the last ``limit`` of it."""
     where = {"where": "and list_contains($kinds, kind)" if kinds else ""}
-    values = {
-        "run_id": run_id, "observations_seq": at.observations_seq, "after": after, "kinds": list(kinds),
-        "latest": latest,
-    }  # fmt: skip
+    values = {**those(at, run_id, within), "after": after, "kinds": list(kinds), "latest": latest}
     return [_observed(row) for row in db.ask("observations.of_run", where, **values, limit=limit)]
 
 
 def tool_calls(
-    db: Reader, at: At, run_id: str, *, after: int = 0, limit: int = 200, failed: bool = False, latest: bool = False
+    db: Reader,
+    at: At,
+    run_id: str,
+    within: Span = EVER,
+    *,
+    after: int = 0,
+    limit: int = 200,
+    failed: bool = False,
+    latest: bool = False,
 ) -> list[ToolCall]:
     """Tool calls of a run, in order, each with its result where one was seen. ``failed``: only those that did;
     ``latest``: the last ``limit`` of them."""
-    values = {"run_id": run_id, "observations_seq": at.observations_seq, "after": after}
-    found = db.ask("observations.calls", {"failed": _FAILED if failed else ""}, **values, limit=limit, latest=latest)
+    values = those(at, run_id, within)
+    shown = {"after": after, "limit": limit, "latest": latest}
+    found = db.ask("observations.calls", {"failed": _FAILED if failed else ""}, **values, **shown)
     calls = [_observed(row) for row in found]
     refs = [call.ref for call in calls if call.ref]
-    answers = (
-        db.ask("observations.results", run_id=run_id, observations_seq=at.observations_seq, refs=refs) if refs else []
-    )
+    answers = db.ask("observations.results", **values, refs=refs) if refs else []
     results = {row["ref"]: _observed(row) for row in answers}
     return [ToolCall(call=call, result=results.get(call.ref)) for call in calls]
 
@@ -91,7 +99,8 @@ def runs_under_way(db: Reader, at: At) -> dict[str, Run]:
 
 _FAILED = """and ref in (
     select ref from observations
-    where run_id = $run_id and seq <= $observations_seq and kind = 'tool_result' and failed
+    where run_id = $run_id and stored_us between $since and $until and seq <= $observations_seq
+        and kind = 'tool_result' and failed
 )"""
 _BY = ("task_id", "session_id", "agent_id", "worker_id", "lane")
 

@@ -101,7 +101,7 @@ from (select seq, at_us, unnest(released, recursive := true) from facts)
 select r.run_id, r.task_id, r.session_id, r.title, r.agent_id, r.worker_id, r.lane, r.attempt, r.state, r.because, r.stopping,
     r.step, r.percent, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.tool_calls,
     r.cost_uusd, r.files, r.artifacts, r.checks, r.error_class, r.error, r.exit_code, r.summary, r.duration_ms, r.assigned_at,
-    r.started_at, r.ended_at, r.last_at, r.born, coalesce(a.adapter, '') as adapter, coalesce(a.model, '') as model
+    r.started_at, r.ended_at, r.last_at, r.born, r.from_seq as seq, coalesce(a.adapter, '') as adapter, coalesce(a.model, '') as model
 from (
     select * from runs r where from_seq <= $seq and to_seq > $seq /*where*/ /*before*/ order by born desc /*limit*/
 ) r
@@ -110,6 +110,9 @@ order by r.born desc
 
 -- query count
 select count(*) as n from runs r where from_seq <= $seq and to_seq > $seq /*where*/
+
+-- query span
+select min(stored_us) as first, max(stored_us) as last from moments where seq in ($born, $seq)
 
 -- query stages
 select r.from_seq as seq, r.state, r.stopping, m.at_us

@@ -72,7 +72,7 @@ def _tab(desk: Desk, look: Look, page: RunPage, tab: str) -> list[Panel]:
         Panel("run_output", (), lambda: _output(desk, look, run), beside=True),
         Panel("run_more", (f"output:{run.run_id}",), lambda: _more(desk, look, run), beside=True),
     ]
-    files = Panel("run_files", (mine,), lambda: _files(desk, look, run, peek=tab == ""))
+    files = Panel("run_files", (mine,), lambda: _files(desk, look, page, peek=tab == ""))
     match tab:
         case "output":
             return output
@@ -83,14 +83,14 @@ def _tab(desk: Desk, look: Look, page: RunPage, tab: str) -> list[Panel]:
         case "artifacts":
             return [Panel("run_artifacts", (mine,), lambda: _artifacts(desk, look, run), beside=True)]
         case "cost":
-            return [Panel("run_cost", (mine,), lambda: _cost(desk, look, run))]
+            return [Panel("run_cost", (mine,), lambda: _cost(desk, look, page))]
         case "compare":
             return [Panel("run_compare", (mine,), lambda: _compare(desk, look, run))]
         case _:
             return [
                 *output,
                 files,
-                Panel("run_seen", (mine,), lambda: _seen(desk, look, run)),
+                Panel("run_seen", (mine,), lambda: _seen(desk, look, page)),
                 Panel("run_facts", (mine,), lambda: _facts(desk, look, page)),
             ]
 
@@ -157,16 +157,19 @@ def _wanted(look: Look) -> str:
 async def _facts(desk: Desk, look: Look, page: RunPage) -> dict[str, Any]:
     ask = desk.read_model.query
     calls, spent, causes = await asyncio.gather(
-        ask(queries.tool_calls, look.at, page.run.run_id, limit=LATEST_CALLS, latest=True),
-        ask(queries.spending, look.at, page.run.run_id),
+        ask(queries.tool_calls, look.at, page.run.run_id, page.span, limit=LATEST_CALLS, latest=True),
+        ask(queries.spending, look.at, page.run.run_id, page.span),
         ask(queries.causes, look.at, page.run),
     )
     return {"page": page, "run": page.run, "calls": calls, "spent": spent, "causes": causes}
 
 
-async def _seen(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
+async def _seen(desk: Desk, look: Look, page: RunPage) -> dict[str, Any]:
+    run = page.run
     kinds = ("text", "step", "retry", "error", "note", "message")
-    seen = await desk.read_model.query(queries.observations, look.at, run.run_id, kinds=kinds, limit=SEEN, latest=True)
+    seen = await desk.read_model.query(
+        queries.observations, look.at, run.run_id, page.span, kinds=kinds, limit=SEEN, latest=True
+    )
     steps = [each for each in seen if each.kind == "step"]
     ends = [*(each.at for each in steps[1:]), run.ended_at or look.time]
     took = {step.seq: max(0, end - step.at) for step, end in zip(steps, ends, strict=bool(steps))}
@@ -176,18 +179,19 @@ async def _seen(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
 async def _calls(desk: Desk, look: Look, page: RunPage) -> dict[str, Any]:
     failed, after = look.get("failed") == "1", _number(look, "from")
     calls = await desk.read_model.query(
-        queries.tool_calls, look.at, page.run.run_id, after=after, limit=CALLS + 1, failed=failed
+        queries.tool_calls, look.at, page.run.run_id, page.span, after=after, limit=CALLS + 1, failed=failed
     )
     more = len(calls) > CALLS
     return {"page": page, "run": page.run, "calls": calls[:CALLS], "more": more, "failed": failed, "after": after}
 
 
-async def _files(desk: Desk, look: Look, run: Run, *, peek: bool) -> dict[str, Any]:
+async def _files(desk: Desk, look: Look, page: RunPage, *, peek: bool) -> dict[str, Any]:
     """The files, and the edits of the one that is looked at: nothing of the others is fetched."""
-    touched = await desk.read_model.query(queries.file_changes, look.at, run.run_id)
+    run, ask = page.run, desk.read_model.query
+    touched = await ask(queries.file_changes, look.at, run.run_id, page.span)
     known = {each.name for each in touched}
     named = look.get("file") or next((each.name for each in reversed(touched) if each.diffs), "")
-    edits = await desk.read_model.query(queries.diffs, look.at, run.run_id, named) if named in known else []
+    edits = await ask(queries.diffs, look.at, run.run_id, named, page.span) if named in known else []
     most = PEEK if peek else MOST if look.get("all") == "1" else SHOWN
     shown = [(edit, drawn_diff(edit.diff, most)) for edit in (edits[:1] if peek else edits)]
     unseen = [name for name in run.files if name not in known]
@@ -203,8 +207,9 @@ async def _artifacts(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
     return {"run": run, "kept": kept, "chosen": chosen, "view": view}
 
 
-async def _cost(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
-    return {"run": run, "spent": await desk.read_model.query(queries.spending, look.at, run.run_id)}
+async def _cost(desk: Desk, look: Look, page: RunPage) -> dict[str, Any]:
+    run = page.run
+    return {"run": run, "spent": await desk.read_model.query(queries.spending, look.at, run.run_id, page.span)}
 
 
 async def _compare(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
@@ -222,9 +227,9 @@ async def _compare(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
 
 async def _side(desk: Desk, look: Look, page: RunPage) -> compare.Side:
     ask = desk.read_model.query
-    touched = await ask(queries.file_changes, look.at, page.run.run_id)
-    return compare.Side(page=page, deeds=await ask(queries.deeds, look.at, page.run.run_id), files=touched,
-                        time=look.time)  # fmt: skip
+    touched = await ask(queries.file_changes, look.at, page.run.run_id, page.span)
+    deeds = await ask(queries.deeds, look.at, page.run.run_id, page.span)
+    return compare.Side(page=page, deeds=deeds, files=touched, time=look.time)
 
 
 def _number(look: Look, name: str) -> int:
