@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 FOLDER_MARK = "SWITCHTOWER_ARTIFACTS"  # names the folder to the run's processes
 KEPT_WITHIN_S = 10.0
 MAX_NAME = 200
-MAX_LOOKED_AT = 2_000  # files; a folder with more was not meant for keeping
+MAX_LOOKED_AT = 2_000  # files and folders; a folder with more was not meant for keeping
 TYPES = {".md": "text/markdown", ".diff": "text/x-diff", ".patch": "text/x-diff", ".json": "application/json"}
 
 
@@ -51,12 +51,14 @@ class Keepsakes:
     async def kept(self, *, within_s: float = KEPT_WITHIN_S) -> list[Artifact]:
         """Store all there is, as much as fits and as the store takes in time; the folder is gone afterwards."""
         kept: list[Artifact] = []
-        if self._store is None or (self.folder is None and not self._handed):
+        if self._store is None or not (self._handed or (self.folder is not None and self.folder.is_dir())):
             return kept
         try:
             await within(self._clock, within_s, self._keep(kept, self._store))
         except TimeoutError:
             self.left_out.append(f"the store took longer than {within_s:g} s")
+        except OSError as error:  # an agent may make of its folder what it likes; its run ended as it ended
+            self.left_out.append(f"its folder cannot be read: {error.strerror}")
         await self.discard()
         return kept
 
@@ -140,11 +142,12 @@ def _files(folder: Path) -> Iterator[Path]:
     seen = 0
     for where, folders, names in os.walk(folder):
         folders.sort()
-        for name in sorted(names):
-            seen += 1
-            if seen > MAX_LOOKED_AT:
-                return
+        seen += len(folders)
+        for name in sorted(names)[: max(0, MAX_LOOKED_AT - seen)]:
             yield Path(where) / name
+        seen += len(names)
+        if seen >= MAX_LOOKED_AT:
+            return
 
 
 def _type(name: str) -> str:

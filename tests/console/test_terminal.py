@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.terminal import lines, visible
+from console.terminal import MOST_CHARS, Screen, lines, marked, visible
 
 ESC = "\x1b"
 CLASSES = {
@@ -77,3 +79,61 @@ def test_no_input_makes_a_class_of_its_own_or_an_invisible_sign(text: str):
         for piece in line.pieces:
             assert set(piece.style.split(" ")) <= CLASSES
             assert not any(sign in piece.text for sign in "\x1b\x07\r\n\u202e\x9b")
+
+
+# -- as it comes --------------------------------------------------------------------------------------------------
+
+TEXTS = st.text(alphabet=st.sampled_from("abé\x1b[]0;31mJ\r\n\t\u202e"), max_size=80)
+
+
+def screen(*pieces: bytes, most_lines: int = 1_000) -> Screen:
+    made = Screen(most_lines=most_lines, most_chars=1 << 20)
+    for piece in pieces:
+        made.write("stdout", piece)
+    return made
+
+
+@given(TEXTS, st.lists(st.integers(0, 200), max_size=6))
+def test_it_does_not_matter_in_which_pieces_output_comes(text: str, cuts: list[int]):
+    data = text.encode()
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    whole = lines(text)
+    in_pieces = screen(*(data[a:b] for a, b in pairwise(edges))).lines()
+    assert [(each.number, each.pieces) for each in in_pieces] == [(each.number, each.pieces) for each in whole]
+
+
+@given(st.lists(TEXTS, min_size=2, max_size=6))
+def test_whoever_asks_from_the_steady_line_on_has_all_lines_in_the_end(pieces: list[str]):
+    made = screen()
+    known = {}
+    steady = 1
+    for piece in pieces:
+        made.write("stdout", piece.encode())
+        known = {number: text for number, text in known.items() if number < steady}
+        known |= {each.number: each.text for each in made.lines(steady)}
+        steady = made.steady
+    assert known == {each.number: each.text for each in made.lines()}
+
+
+def test_a_line_ends_where_the_other_stream_breaks_in():
+    made = screen(b"half a li")
+    made.write("stderr", b"oops\n")
+    made.write("stdout", b"ne\n")
+    assert [(each.stream, each.text) for each in made.lines()] == [
+        ("stdout", "half a li"), ("stderr", "oops"), ("stdout", "ne"),
+    ]  # fmt: skip
+
+
+def test_a_line_without_end_is_broken_into_lines_that_have_one():
+    made = screen(b"x" * (2 * MOST_CHARS + 1), b"y")
+    assert [len(each.text) for each in made.lines()] == [MOST_CHARS, MOST_CHARS, 2]
+
+
+@given(TEXTS, st.text(alphabet="abé0", min_size=1, max_size=3))
+def test_a_search_marks_what_it_looks_for_and_changes_no_text(text: str, wanted: str):
+    for line in lines(text):
+        found = marked(line, wanted)
+        assert found.text == line.text
+        assert "".join(piece.text for piece in found.pieces if piece.found).lower().count(wanted) >= (
+            1 if wanted in line.text else 0
+        )
