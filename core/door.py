@@ -71,8 +71,9 @@ class Door:
         inbox, outcome = self._inboxes.open(wait_s + 10)
         try:
             seq = await self._append(sent, inbox)
-            with suppress(asyncio.TimeoutError, Unknown):
-                answer = decode_answer(await asyncio.wait_for(asyncio.shield(outcome), wait_s))
+            with suppress(TimeoutError, Unknown):
+                async with asyncio.timeout(wait_s):  # wait_for may swallow a cancellation (Python 3.11)
+                    answer = decode_answer(await asyncio.shield(outcome))
                 self.waits.note(answer.outcome, self._clock.monotonic() - began)
                 return answer
             self.waits.note("pending", self._clock.monotonic() - began)

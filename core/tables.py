@@ -99,7 +99,8 @@ class Table:
         """Every key that is there now; ``Busy`` when the table cannot be read in that time."""
         async with aclosing(self.watch()) as watch:
             try:
-                return {each.key: each for each in await asyncio.wait_for(anext(watch), within_s)}
+                async with asyncio.timeout(within_s):
+                    return {each.key: each for each in await anext(watch)}
             except TimeoutError:
                 raise Busy(f"table {self.name} at {self.link.url} could not be read within {within_s:g} s") from None
 

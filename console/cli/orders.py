@@ -95,7 +95,8 @@ async def _await_effects(
     until = line.clock.monotonic() + waiting.timeout
     for outcome in outcomes:
         try:
-            end = await asyncio.wait_for(effect(line, outcome), max(0.0, until - line.clock.monotonic()))
+            async with asyncio.timeout(max(0.0, until - line.clock.monotonic())):
+                end = await effect(line, outcome)
         except TimeoutError:
             late = TimedOut(f"{outcome.target}: not within {waiting.timeout:g} s")
             out.say(f"switchtower: {late}")
