@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from console import builder, forms, given
+from console import builder, forms, given, outline
 from console.builder import Sketch
 from console.desk import Desk
 from console.look import SEEN_WAIT_S, Look, latest, looking
@@ -28,6 +28,7 @@ from projections import queries
 
 routes = APIRouter()
 
+EXAMPLE = "example"  # the prefix of a look at what it makes
 MOST_FIELDS = 4_000  # 100 tasks and 40 parameters with all their fields, and some
 
 
@@ -132,11 +133,12 @@ async def _save(request: Request, desk: Desk, look: Look, form: Form, command_id
 
 async def _draw(request: Request, desk: Desk, look: Look, form: Form, *, status: int = 0) -> Response:
     editing = form.sketch.base != "0"
+    made = _example(form.spec) if form.spec is not None else None
     rows: dict[str, Any] = {
         "form": form, "sketch": form.sketch, "wrong": form.wrong, "kinds": KINDS, "editing": editing,
         "command_id": new_id(desk.clock),  # sent twice by a double click, it is still one order
         "lanes": await desk.read_model.query(queries.lanes, look.at), "text_of": slots.as_text,
-        "made": _example(form.spec) if form.spec is not None else None,
+        "made": made, "drawing": outline.of_made(made or [], EXAMPLE),
     }  # fmt: skip
     title = f"Edit {form.sketch.template_id}" if editing else "New template"
     response = await show(request, desk, look, "template_form", title, [], **rows)
@@ -149,6 +151,6 @@ def _example(spec: TemplateSpec) -> list[Made]:
     missing = [param for param in spec.params if param.default is None or param.kind == "yes_no"]
     held = {param.name: given.stand_in(param) for param in missing}
     try:
-        return expand(spec, held, session_id="default", prefix="example")
+        return expand(spec, held, session_id="default", prefix=EXAMPLE)
     except Refused:
         return []

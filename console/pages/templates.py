@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from console import builder, given
+from console import builder, given, outline
 from console.desk import Desk, desk_of
 from console.diff import MOST, Drawn, drawn
 from console.errors import refuse
@@ -90,6 +90,7 @@ def _template(look: Look, found: Template) -> dict[str, Any]:
     return {
         "found": found, "row": found.row, "shown": shown, "spec": shown.spec, "against": against,
         "diff": _diff(against, shown) if against is not None else None, "text_of": slots.as_text,
+        "drawing": outline.of_drafts(shown.spec.tasks),
         "written": written(shown.spec.description), "again": {use.use_id: _again(use) for use in found.uses},
     }  # fmt: skip
 
