@@ -41,7 +41,8 @@ async def commands(request: Request) -> Response:
     desk, look = await looking(request)
     command_filter(look)  # what is wrong with the address is said before anything is drawn
     panels = [
-        Panel("proof", (TOPIC,), lambda: _proof(desk), beside=True),
+        # Its end may come before this page hears of anything: while a proof runs, the page also asks.
+        Panel("proof", (TOPIC,), lambda: _proof(desk), beside=True, every_s=2 if desk.prover.running else 0),
         Panel("commands", ("commands",), lambda: _commands(desk, look)),
     ]
     chosen = {name: look.get(name) for name in ("type", "by", "target", "since", "text", "outcome")}
