@@ -12,9 +12,10 @@ import msgspec
 from console import words
 from console.desk import Desk
 from console.look import Look
-from console.render import agent_path, run_path, task_path
+from console.render import agent_path, run_path, task_path, template_path
 from projections import queries
 from projections.rows import Agent, Lane, RunFilter, Runs, TaskFilter, Tasks
+from projections.templates import TemplateRow
 
 MOST = 6  # of one kind
 LONGEST = 200  # characters of a question
@@ -59,6 +60,8 @@ async def find(desk: Desk, look: Look, text: str) -> list[Group]:
         wanted = TaskFilter(text=" ".join(asked), limit=MOST)
         tasks = await desk.read_model.query(queries.tasks, look.at, wanted)
         runs = await desk.read_model.query(queries.runs, look.at, RunFilter(states=UNDER_WAY, limit=0))
+        templates = await desk.read_model.query(queries.templates, look.at)
+        groups.insert(2, Group("Templates", _few(asked, _templates(look, templates))))
         groups.insert(2, Group("Agents", _few(asked, _agents(look, agents))))
         groups += [Group("Tasks", _tasks(look, tasks, asked)), Group("Runs", _few(asked, _runs(look, runs)))]
     return [group for group in groups if group.finds]
@@ -135,6 +138,17 @@ def _orders(look: Look, lanes: Sequence[Lane], agents: Sequence[Agent]) -> Itera
         fields = {"type": "agent.resume" if paused else "agent.pause", "agent_id": agent.agent_id}
         end = agent.paused_because if paused else "finishes its run first" if agent.run else agent.worker_id
         yield f"{label} {agent.worker_id}", Find(label=_plain(label), fields=fields, sign=_sign(paused), end=end)
+
+
+def _templates(look: Look, templates: Sequence[TemplateRow]) -> Iterator[Candidate]:
+    for row in templates:
+        if row.state != "open":
+            continue
+        place = template_path(row.template_id)
+        label = f"Use {row.title}" if look.live else row.title
+        path = f"{place}/use" if look.live else look.to(place)
+        found = Find(label=_plain(label), path=path, sign="plan", id=row.template_id)
+        yield f"{label} {row.template_id} template", found
 
 
 def _sign(paused: bool) -> str:

@@ -218,6 +218,12 @@ async def test_its_page_shows_uses_with_their_tasks_states_and_versions_with_wha
     assert (await tower.client.get("/templates/nothing")).status_code == 404
 
 
+async def test_it_is_found_by_a_few_words_and_used_from_there(tower: Tower):
+    await define(tower)
+    assert 'href="/templates/build/use"' in (await tower.client.get("/palette?q=use+build")).text
+    assert "/templates/build" not in (await tower.client.get("/palette?q=demolish")).text
+
+
 async def test_the_past_is_looked_at_and_not_acted_on(tower: Tower):
     await define(tower)
     seq = tower.ledger.logs["EVENTS"].last_seq
