@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -91,10 +91,9 @@ class Prover:
         assert self.running is not None
         began_at = self.running.began_at
 
-        def over(outcome: Outcome, problem: str = "", **found: object) -> None:
+        def over(outcome: Outcome, problem: str = "", **found: Any) -> None:
             self.last = Proof(
-                kind=kind, outcome=outcome, began_at=began_at, ended_at=clock.now_us(), problem=problem,
-                **found,  # type: ignore[arg-type]
+                kind=kind, outcome=outcome, began_at=began_at, ended_at=clock.now_us(), problem=problem, **found
             )  # fmt: skip
 
         try:
@@ -112,7 +111,7 @@ class Prover:
             self.running = None
             self._tell()
 
-    async def _prove(self, kind: Kind, ledger: Ledger, read_model: Projector) -> dict[str, object]:
+    async def _prove(self, kind: Kind, ledger: Ledger, read_model: Projector) -> dict[str, Any]:
         commands = (await ledger.head("COMMANDS")).last_seq
         events = (await ledger.head("EVENTS")).last_seq
         rest = gently()
@@ -125,7 +124,7 @@ class Prover:
 
     async def _fold_again(
         self, ledger: Ledger, read_model: Projector, rest: Callable[[], Awaitable[None]]
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """Digests of the read model as it stands, against the same folded anew in memory."""
         standing = await read_model.query(verify.standing)
         of = sum(standing.sequences.values())
@@ -166,7 +165,7 @@ def gently() -> Callable[[], Awaitable[None]]:
     return rest
 
 
-def _holds(found: dict[str, object]) -> bool:
+def _holds(found: dict[str, Any]) -> bool:
     verified = found["verified"]
     assert isinstance(verified, Verified)
     return verified.equal and not found.get("different")

@@ -47,7 +47,7 @@ def command(db: Reader, at: At, seq: int) -> CommandPage | None:
     outcome = db.ask("audit.outcome", command=seq, seq=at.events_seq)[0]
     first, last = int(outcome["first"] or 0), int(outcome["events_seq"] or 0)
     told = db.ask("audit.facts", first=first, last=last) if first else []
-    facts = [Fact(type=row.pop("tag"), **{name: value or "" for name, value in row.items()}) for row in told]
+    facts = [Fact(**row) for row in told]
     took = outcome["stored_us"] - found[0]["at_us"] if outcome["stored_us"] else None
     beside = {
         "outcome": outcome["outcome"] if first else "pending", "reason": outcome["reason"], "events_seq": last,

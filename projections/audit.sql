@@ -11,7 +11,9 @@ select max(seq) as events_seq, min(seq) as first, max(stored_us) filter (ended) 
 from moments where command_seq = $command and seq <= $seq
 
 -- query facts
-select seq, tag, says, task_id, run_id, agent_id, worker_id from timeline
+select seq, tag as type, says, coalesce(task_id, '') as task_id, coalesce(run_id, '') as run_id,
+    coalesce(agent_id, '') as agent_id, coalesce(worker_id, '') as worker_id
+from timeline
 where seq >= $first and seq <= $last and coalesce(own, true) order by seq
 
 -- The command whose facts gave the run out.

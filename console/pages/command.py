@@ -95,7 +95,7 @@ async def _links(ledger: Ledger, page: CommandPage) -> list[Link]:
     stored = await _stored(ledger, "EVENTS", before, page.last)
     chain = chain_of(stored[0].data) if before < page.first else GENESIS_CHAIN
     words = {fact.seq: fact for fact in page.facts}
-    links = []
+    links: list[Link] = []
     for each in stored[1:] if before < page.first else stored:
         carried = chain_of(each.data)
         links.append(
