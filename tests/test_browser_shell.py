@@ -53,7 +53,7 @@ async def test_whatever_is_wanted_is_found_and_done_from_the_keyboard(tower: Tow
         await page.keyboard.type("nothing is called so")
         await expect(page.locator("#palette-found")).to_contain_text("Nothing is called that")
         await page.keyboard.press("Escape")
-        await expect(page.locator("dialog")).to_have_count(0)
+        await expect(page.locator("dialog[open]")).to_have_count(0)
         assert seen.complaints == []
 
 
@@ -69,7 +69,7 @@ async def test_every_key_does_what_the_list_of_keys_says(tower: Tower, base: str
         await page.keyboard.press("?")
         await expect(page.locator("dialog#keys")).to_contain_text("halt the fleet, after a typed word")
         await page.keyboard.press("Escape")
-        await expect(page.locator("dialog")).to_have_count(0)
+        await expect(page.locator("dialog[open]")).to_have_count(0)
 
         await seen.go("/agents")
         await seen.live()
@@ -226,7 +226,7 @@ async def test_nobody_is_shut_out(tower: Tower, base: str, browser: Browser, sch
         await seen.go("/")
         for key in ("Control+k", "?", "!"):
             await page.keyboard.press(key)
-            await expect(page.locator("dialog")).to_be_visible()
+            await expect(page.locator("dialog[open]")).to_be_visible()
             await clean(page, key)
             await page.keyboard.press("Escape")
         await tower.order_and_fold({"type": "core.halt", "reason": "smoke"})

@@ -1,6 +1,7 @@
 """What opens over any page, and is a page of its own without script: find or do, the keys, the halt.
 
-Asked for with ``?part=over`` each is a dialog around the same part."""
+Asked for with ``?part=over`` keys and halt are dialogs around the same part. Find or do stands in every page, closed
+and empty, so that not one key is lost while it opens; what is found comes with ``?part=found``."""
 
 from __future__ import annotations
 
@@ -41,8 +42,6 @@ async def palette(request: Request) -> Response:
     desk, look = await looking(request)
     text = look.get("q")
     rows = {"groups": await find(desk, look, text), "text": text}
-    if look.part == OVER:
-        return HTMLResponse(part("over_palette", look=look, **rows))
     if look.part == "found":
         return HTMLResponse(part("found", look=look, **rows))
     return await show(request, desk, look, "palette", "Find or do", [], **rows)

@@ -1,21 +1,33 @@
 // What opens over a page: find or do, the keys, the halt. Each is a page of its own; a link with data-over opens it
-// here instead, as the dialog the server draws for `?part=over`. The browser keeps the focus in it and gives it back.
+// here instead, as the dialog the server draws for `?part=over`. Find or do is in the page already, so that no key is
+// lost while it opens. The browser keeps the focus in a dialog and gives it back.
 (() => {
   "use strict";
   const over = document.getElementById("over");
   if (!over) return;
 
+  const palette = document.querySelector("dialog#palette");
+  const shown = () => document.querySelector("dialog[open]");
+
   async function open(name) {
+    if (shown()?.id === name) return;
+    if (name === "palette") { palette ? find() : field()?.focus(); return; }
     const link = document.querySelector(`a[data-over="${name}"]`);
-    if (!link || over.querySelector("dialog")?.id === name) return;
+    if (!link) return;
     const address = new URL(link.href);
     address.searchParams.set("part", "over");
     const html = await text(address);
     if (html === null) { location.href = link.href; return; }
-    over.querySelector("dialog")?.close();
-    over.innerHTML = html;
-    const dialog = over.querySelector("dialog");
+    shown()?.close();
+    over.insertAdjacentHTML("beforeend", html);
+    const dialog = over.lastElementChild;
     dialog.addEventListener("close", () => dialog.remove());
+    closes(dialog);
+    dialog.showModal();
+    dialog.querySelector("[autofocus]")?.select();
+  }
+
+  function closes(dialog) {
     dialog.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return; // a search field would keep the first one for itself
       event.preventDefault();
@@ -23,9 +35,6 @@
       dialog.close();
     });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); }); // beside it
-    dialog.showModal();
-    dialog.querySelector("[autofocus]")?.select();
-    if (name === "palette") tend();
   }
 
   async function text(address, signal) {
@@ -44,6 +53,13 @@
   let asking = null;
   let later = 0;
 
+  function find() {
+    shown()?.close();
+    field().value = "";
+    palette.showModal();
+    ask();
+  }
+
   function tend() {
     point(0);
     field().addEventListener("input", () => {
@@ -58,7 +74,7 @@
     field().closest("dialog, .palette").addEventListener("keydown", move);
   }
 
-  let asked = "";
+  let asked = null; // what the lines that are shown were found for
   async function ask() {
     asking?.abort();
     asking = new AbortController();
@@ -71,6 +87,7 @@
     if (html === null || !found()) return;
     asked = wanted;
     found().innerHTML = html;
+    window.htmx?.process(found()); // an order's answer is a toast over the page one stands on
     point(0);
   }
 
@@ -93,7 +110,8 @@
     point(hits().indexOf(pointed()) + step);
   }
 
-  if (found() && field()) tend(); // the palette's own page
+  if (palette) closes(palette);
+  if (field()) tend();
 
   // ── a press on a link with data-over, and on what only the browser can do
   document.addEventListener("click", (event) => {
@@ -103,6 +121,7 @@
       open(link.dataset.over);
     }
     const hit = event.target.closest?.("#over .hit");
+    if (hit?.closest("form")) setTimeout(() => hit.closest("dialog")?.close());
     if (hit?.dataset.do === "pause") {
       hit.closest("dialog").close();
       document.dispatchEvent(new CustomEvent("tower:pause"));
