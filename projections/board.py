@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from projections.notes import board_limits
-from projections.rows import At, Row, TaskFilter, TaskRow, Tasks
+from projections.rows import At, Row, TaskFilter, TaskRow
 from projections.store import Reader
-from projections.tasks import task_rows, tasks, values_of, where_of
+from projections.tasks import task_rows, values_of, where_of
 
 COLUMNS = ("blocked", "ready", "running", "waiting", "paused", "failed", "done", "cancelled")
 MOST_LANES = 12  # swimlanes drawn, those with the most open tasks
@@ -37,15 +37,29 @@ class Column(Row, frozen=True):
         return max(0, self.total - self.most) if self.most else 0
 
 
+class Whole(Row, frozen=True):
+    """An open task that is made of parts."""
+
+    task_id: str
+    title: str
+    parts: int
+    open_parts: int
+
+    @property
+    def name(self) -> str:
+        return self.task_id.partition("/")[2]
+
+
 class Board(Row, frozen=True):
     """``lanes``: the swimlanes drawn, by name; one without a name where there are none. ``left_out``: how many more
-    there are. ``containers``: open tasks that are made of parts; they stand in no column."""
+    there are. ``containers``: the most urgent of those that are open, of ``whole``; they stand in no column."""
 
     columns: list[Column]
     lanes: list[str]
     left_out: int
     cells: dict[tuple[str, str], Cell]
-    containers: Tasks
+    containers: list[Whole]
+    whole: int
 
     @property
     def total(self) -> int:
@@ -66,6 +80,8 @@ def board(db: Reader, at: At, wanted: TaskFilter, *, by: By = "", most: int = 12
     shown = [row for row in found if row["lane"] in busiest]
     rows = {row.task_id: row for row in task_rows(db, at, [each for row in shown for each in row["ids"]])}
     limits = board_limits(db, at)
+    any_kind = msgspec.structs.replace(wanted, containers=None)
+    wholes = db.ask("board.wholes", {"where": where_of(any_kind)}, **values_of(at, any_kind), most=most)
     return Board(
         columns=[Column(name=name, total=n, most=limits.get(name, 0)) for name, n in totals.items()],
         lanes=sorted(busiest),
@@ -74,8 +90,6 @@ def board(db: Reader, at: At, wanted: TaskFilter, *, by: By = "", most: int = 12
             (row["lane"], row["col"]): Cell(total=int(row["n"]), rows=[rows[each] for each in row["ids"]])
             for row in shown
         },
-        containers=tasks(db, at, msgspec.structs.replace(wanted, containers=True, states=_OPEN, limit=most)),
+        containers=[Whole(**{name: row[name] for name in Whole.__struct_fields__}) for row in wholes],
+        whole=int(wholes[0]["total"]) if wholes else 0,
     )
-
-
-_OPEN = ("running", "ready", "waiting", "blocked", "paused")

@@ -9,3 +9,17 @@ from (
     from tasks t where from_seq <= $seq and to_seq > $seq /*where*/
 )
 group by lane, col
+
+-- Open tasks that are made of parts, the most urgent first, with how many of those there are and how many are open.
+-- query wholes
+select t.task_id, t.title, p.parts, p.open_parts, count(*) over () as total
+from (
+    select parent, count(*) as parts, count(*) filter (child in ('blocked', 'ready', 'running', 'waiting', 'paused')) as open_parts
+    from (select unnest(s.parents) as parent, c.state as child
+          from specs s join tasks c on c.task_id = s.task_id and c.from_seq <= $seq and c.to_seq > $seq
+          where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0)
+    group by parent
+) p
+join tasks t on t.task_id = p.parent and t.from_seq <= $seq and t.to_seq > $seq
+where t.state in ('blocked', 'ready', 'running', 'waiting', 'paused') /*where*/
+order by t.priority, coalesce(t.placed, t.born), t.task_id limit $most

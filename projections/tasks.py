@@ -222,7 +222,7 @@ def _rows(db: Reader, at: At, found: list[dict[str, Any]], *, every: bool = Fals
     if not found:
         return []
     seq, ids = at.events_seq, [row["task_id"] for row in found]
-    of_parent, of_task = ("", "") if every else (these("parent", ids), these("task_id", ids))
+    of_parent, of_task = ("", "") if every else ("and parent in (select unnest($ids))", these("task_id", ids))
     parts = _by_task(db.ask("tasks.parts", {"ids": of_parent}, seq=seq, ids=ids))
     used = _by_task(db.ask("tasks.used", {"ids": of_task}, seq=seq, ids=ids))
     for row in found:
@@ -251,5 +251,5 @@ def _ids(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _links(db: Reader, at: At, ids: list[str]) -> dict[str, Link]:
-    known = _by_task(db.ask("tasks.links", seq=at.events_seq, ids=ids)) if ids else {}
+    known = _by_task(db.ask("tasks.links", {"ids": these("task_id", ids)}, seq=at.events_seq, ids=ids)) if ids else {}
     return {each: Link(**known[each]) if each in known else Link(task_id=each, missing=True) for each in ids}

@@ -203,15 +203,15 @@ select state, count(*) as n from tasks t where from_seq <= $seq and to_seq > $se
 
 -- Open tasks that are a part of another one, by that one.
 -- query parts
-select parent as task_id, count(*) as parts,
-    count(*) filter (state in ('blocked', 'ready', 'running', 'waiting', 'paused')) as open_parts
+select s.parent as task_id, count(*) as parts,
+    count(*) filter (t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')) as open_parts
 from (
-    select unnest(s.parents) as parent, t.state
-    from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
-    where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
-)
-where true /*ids*/
-group by parent
+    from (select unnest(parents) as parent, task_id from specs
+          where from_seq <= $seq and to_seq > $seq and len(parents) > 0)
+    where true /*ids*/
+) s
+join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
+group by s.parent
 
 -- What the tasks' runs used, and which failed.
 -- query used
