@@ -42,8 +42,26 @@ class TemplateVersion(Row, frozen=True):
     spec: TemplateSpec
 
 
+class _Artifact(msgspec.Struct):
+    """As a run's last fact names it."""
+
+    name: str
+    sha256: str
+    size: int = 0
+
+
+class Kept(Row, frozen=True):
+    """A file that a run of a use left behind."""
+
+    name: str
+    run_id: str
+    sha256: str
+    size: int = 0
+
+
 class TemplateUse(Row, frozen=True):
-    """What was made of it. ``tasks`` as they stand at the moment asked for."""
+    """What was made of it. ``tasks`` as they stand at the moment asked for; ``kept``: by name, of the run that left it
+    last, in the order of the tasks."""
 
     use_id: str
     template_id: str
@@ -57,6 +75,7 @@ class TemplateUse(Row, frozen=True):
     lane: str = ""
     params: dict[str, Any] = {}
     tasks: list[Link] = []
+    kept: list[Kept] = []
 
     @property
     def by_state(self) -> dict[str, int]:
@@ -99,17 +118,35 @@ def template(db: Reader, at: At, template_id: str) -> Template | None:
         for row in db.ask("templates.versions", **values)
     ]
     uses = db.ask("templates.uses", **values, limit=MOST_USES)
-    links = _links(db, at, [task_id for use in uses for task_id in use["tasks"]])
+    ids = [task_id for use in uses for task_id in use["tasks"]]
+    links, kept = _links(db, at, ids), _kept(db, at, ids)
     return Template(
         row=TemplateRow(**found[0]),
         versions=versions,
         uses=[
             TemplateUse(
-                **use | {"params": msgspec.json.decode(use["params"]), "tasks": [links[each] for each in use["tasks"]]}
+                **use
+                | {
+                    "params": msgspec.json.decode(use["params"]),
+                    "tasks": [links[each] for each in use["tasks"]],
+                    "kept": list({file.name: file for each in use["tasks"] for file in kept.get(each, ())}.values()),
+                }
             )
             for use in uses
         ],
     )
+
+
+def _kept(db: Reader, at: At, ids: list[str]) -> dict[str, list[Kept]]:
+    """By task what its runs left."""
+    found: dict[str, list[Kept]] = {}
+    rows = db.ask("templates.kept", {"ids": these("task_id", ids)}, seq=at.events_seq, ids=ids) if ids else []
+    for row in rows:
+        files = msgspec.json.decode(row["artifacts"], type=list[_Artifact])
+        found.setdefault(row["task_id"], []).extend(
+            Kept(name=each.name, run_id=row["run_id"], sha256=each.sha256, size=each.size) for each in files
+        )
+    return found
 
 
 def _links(db: Reader, at: At, ids: list[str]) -> dict[str, Link]:

@@ -42,3 +42,8 @@ where template_id = $template_id and seq <= $seq order by version desc
 -- query uses
 select use_id, template_id, version, session_id, prefix, lane, params, tasks, at_us as "at", actor as "by", command_seq, seq
 from template_uses where template_id = $template_id and seq <= $seq order by seq desc limit $limit
+
+-- What the runs of these tasks left, the latest attempt last.
+-- query kept
+select task_id, run_id, attempt, artifacts from runs
+where from_seq <= $seq and to_seq > $seq and artifacts <> '[]' /*ids*/ order by attempt, run_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.domain import task, template
+from core.domain import run, task, template, worker
 from core.domain.template_spec import Draft, Param, TemplateSpec
 from projections import queries
 from projections.rows import At, TimelineFilter
@@ -79,6 +79,20 @@ async def test_the_timeline_tells_of_definitions_uses_and_the_end(told):
         "template build, version 2, made 2 tasks called two-…",
         "template build retired: done building",
     ]
+
+
+async def test_a_use_names_the_files_its_runs_left(folded):
+    told = story().order(
+        worker.Register(worker_id="anvil", boot_id="b", agents=[worker.AgentSpec(name="ada", adapter="sim")])
+    )
+    [task_id] = [held.task_id for held in told.state.runs.values()]
+    files = [run.Artifact(name="kit.zip", sha256="a" * 64, size=9, media_type="application/zip")]
+    epoch = told.state.workers["anvil"].epoch
+    done = run.Finish(run_id=f"{task_id}~1", worker_id="anvil", epoch=epoch, result="succeeded", artifacts=files)
+    told.order(done)
+    seen = await (await folded()).take(told)
+    newest = (await seen.ask(queries.template, _at(told), "build")).uses[0]
+    assert [(each.name, each.run_id, each.size) for each in newest.kept] == [("kit.zip", f"{task_id}~1", 9)]
 
 
 def _at(history: History, seq: int = 0) -> At:
