@@ -67,7 +67,7 @@ def ready_set(tasks: list[plan.Planned], *, completions: int, agents: int = 10) 
     """Milliseconds of one completion in the sealed plan: the task is done, its dependents are ready, the agent has
     its next one."""
     quiet, core = Quiet(), Bench()
-    core.order(system.Begin(commands_created=1, events_created=1))
+    core.order(system.Begin(commands_created=1, events_created=1, rules=system.NEWEST_RULES))
     for order in plan_orders(tasks):
         core.order(order)
     specs = [worker.AgentSpec(name=f"a{i}", adapter="noop") for i in range(agents)]

@@ -47,7 +47,7 @@ class Log:
         self.messages: list[Message] = []
         self._assigned: list[worker.Assigned] = []
         self._epoch = 0
-        self._say(system.Begin(commands_created=1, events_created=1))
+        self._say(system.Begin(commands_created=1, events_created=1, rules=system.NEWEST_RULES))
         self._say(
             worker.Register(
                 worker_id=NAME,

@@ -90,16 +90,23 @@ class Over(msgspec.Struct, frozen=True):
 def plain(spec: TaskSpec) -> TaskSpec:
     """The same spec, its defaults being the defaults themselves. What is not told is told by identity, and a string of
     one letter is another object before a snapshot than after it: a spec made from the state goes through here."""
-    return _plain(msgspec.structs.replace(spec, policy=_plain(spec.policy)))
+    policy = _plain(spec.policy)
+    return _plain(spec if policy is spec.policy else msgspec.structs.replace(spec, policy=policy))
 
 
 T = TypeVar("T", TaskSpec, Policy)
+_DEFAULTS: dict[type, dict[str, Any]] = {
+    kind: {field.name: field.default for field in msgspec.structs.fields(kind)} for kind in (TaskSpec, Policy)
+}
 
 
 def _plain(value: T) -> T:
-    given = {field.name: getattr(value, field.name) for field in msgspec.structs.fields(value)}
-    defaults = {field.name: field.default for field in msgspec.structs.fields(value)}
-    return type(value)(**{name: each for name, each in given.items() if each != defaults[name]})
+    """Built anew only where it says a default: every task that is done comes by here."""
+    defaults = _DEFAULTS[type(value)]
+    said = {name: getattr(value, name) for name in defaults}
+    if not any(said[name] is not default and said[name] == default for name, default in defaults.items()):
+        return value
+    return type(value)(**{name: each for name, each in said.items() if each != defaults[name]})
 
 
 def digest(spec: TaskSpec, rules: int) -> str:
