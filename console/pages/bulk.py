@@ -21,7 +21,7 @@ from console.look import SEEN_WAIT_S, TOLD_EVERY_S, BadQuestion, Look, looking
 from console.panels import Panel, show
 from console.render import query
 from console.search import QUALIFIERS, searched, terms_of
-from core.domain import task
+from core.domain import amend, task
 from core.domain.spec import OPEN
 from core.envelope import Answer
 from core.ids import new_id, time_us
@@ -55,6 +55,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     picks: tuple[str, ...] = ()
     q: str = ""
     to: int = 2
+    lane: str = ""
     reason: str = ""
     lift: bool = False
     seq: int = 0
@@ -63,7 +64,14 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fields(self) -> dict[str, Any]:
         """As parameters of an address or fields of a form."""
-        held = {"do": self.do, "q": self.q, "picks": " ".join(self.picks), "to": self.to, "reason": self.reason}
+        held = {
+            "do": self.do,
+            "q": self.q,
+            "picks": " ".join(self.picks),
+            "to": self.to,
+            "lane": self.lane,
+            "reason": self.reason,
+        }
         return {**held, "lift": 1 if self.lift else "", "seq": self.seq, "time": self.time}
 
 
@@ -85,6 +93,10 @@ ACTS = {
         Act("reprioritise", "Reprioritise", "given another priority",
             lambda pick, ask: pick.state in OPEN and pick.priority != ask.to,
             lambda task_id, ask: task.Reprioritise(task_id=task_id, priority=ask.to), "are over or have it already"),
+        Act("move", "Move", "put into another lane",
+            lambda pick, ask: pick.state != "done" and pick.lane != ask.lane,
+            lambda task_id, ask: amend.Amend(task_id=task_id, changes=amend.Changes(lane=ask.lane)),
+            "are done or stand in it already"),
     )
 }  # fmt: skip
 
@@ -101,7 +113,8 @@ async def bulk(request: Request) -> Response:
     picked = tuple(value for key, value in look.asked if key == "pick")
     ask = Ask(
         do=_act(look.get("do")).name, picks=() if look.get("all") else picked, q=look.get("q"),
-        to=_number("to", look.get("to") or "2", 4), lift=bool(look.get("lift")), seq=look.at.events_seq, time=look.time,
+        to=_number("to", look.get("to") or "2", 4), lane=await _lane(desk, look), lift=bool(look.get("lift")),
+        seq=look.at.events_seq, time=look.time,
     )  # fmt: skip
     chosen = bool(picked or look.get("all"))
     found = await _picks(desk, ask) if chosen else []
@@ -186,9 +199,9 @@ async def _picks(desk: Desk, ask: Ask) -> list[Pick]:
 def _ask(fields: dict[str, str]) -> Ask:
     return Ask(
         do=_act(fields.get("do", "")).name, picks=tuple(fields.get("picks", "").split()), q=fields.get("q", ""),
-        to=_number("to", fields.get("to") or "2", 4), reason=fields.get("reason", "")[:500],
-        lift=bool(fields.get("lift")), seq=_number("seq", fields.get("seq", ""), 1 << 60),
-        time=_number("time", fields.get("time", ""), 1 << 60),
+        to=_number("to", fields.get("to") or "2", 4), lane=fields.get("lane", "")[:200],
+        reason=fields.get("reason", "")[:500], lift=bool(fields.get("lift")),
+        seq=_number("seq", fields.get("seq", ""), 1 << 60), time=_number("time", fields.get("time", ""), 1 << 60),
     )  # fmt: skip
 
 
@@ -196,6 +209,14 @@ def _act(name: str) -> Act:
     if name not in ACTS:
         raise BadQuestion(f"{name[:40]!r} cannot be done to many tasks; {', '.join(ACTS)} can.")
     return ACTS[name]
+
+
+async def _lane(desk: Desk, look: Look) -> str:
+    """The lane to move to, where moving is asked for; there must be such a lane."""
+    lane, known = look.get("lane"), [each.lane for each in await desk.read_model.query(queries.lanes, look.at)]
+    if look.get("do") == "move" and lane not in known:
+        raise BadQuestion(f"There is no lane {lane[:60]!r} to move tasks to; {', '.join(known[:20])} are there.")
+    return lane
 
 
 def _number(name: str, text: str, most: int) -> int:

@@ -15,6 +15,7 @@ PAGES = [
     "/", "/agents", "/agents/w1/a0", "/queues", "/tasks", "/tasks/new", "/tasks/default/load", "/tasks/default/broken",
     "/tasks/default/odd", "/tasks/default/later", "/tasks/default/schema", "/runs/default/load~1",
     "/runs/default/broken~1", "/commands",
+    "/board", "/board?by=lane", "/tasks?peek=default/report", "/queues?task=default/report",
 ]  # fmt: skip
 
 

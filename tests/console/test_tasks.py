@@ -171,6 +171,17 @@ async def test_only_what_is_ticked_is_cancelled_and_the_reason_is_kept(busy: Tow
     assert "not needed" in page
 
 
+async def test_many_are_moved_to_another_lane(busy: Tower):
+    look = await busy.client.get("/tasks/bulk?do=move&lane=D&all=1&q=lane:B,D")
+    assert "Move 1 of 2 tasks?" in look.text
+    assert (await busy.client.post("/tasks/bulk", data=fields_of(look.text))).status_code == 303
+    await busy.folded()
+    assert set(await listed(busy, q="lane:D")) == {"report", "later"}
+    unknown = await busy.client.get("/tasks/bulk?do=move&lane=Z&all=1")
+    assert unknown.status_code == 422
+    assert "no lane" in unknown.text
+
+
 async def test_a_quarantine_is_lifted_only_when_said_so(busy: Tower):
     plain = (await busy.client.get("/tasks/bulk?do=retry&all=1")).text
     assert "Retry 1 of 6 tasks?" in plain
