@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from difflib import unified_diff
 
 MAX_CHARS = 60_000  # of one diff kept with its observation, however its signs are written out
 MAX_LINES = 20_000  # of a text that is compared; longer ones are shown as all old, all new
 
+_HUNK = re.compile(r"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
+
 
 def between(before: str, after: str, name: str, *, line: int = 1) -> str:
     """From one text to the other. ``line``: where in the file the texts begin."""
-    old, new = before.splitlines(), after.splitlines()
+    old, new = lines(before), lines(after)
     if len(old) + len(new) > MAX_LINES:
         return _all(old, new, name)
     rows = list(unified_diff(old, new, f"a/{name}" if before else "/dev/null", f"b/{name}", lineterm="", n=3))
@@ -20,19 +23,25 @@ def between(before: str, after: str, name: str, *, line: int = 1) -> str:
 
 
 def figures(diff: str) -> tuple[int, int]:
-    """Lines added and removed, in any unified diff."""
-    added = removed = 0
-    inside = False
-    for line in diff.splitlines():
-        if line.startswith("@@"):
-            inside = True
-        elif line.startswith("diff "):
-            inside = False
-        elif inside and line.startswith("+"):
-            added += 1
-        elif inside and line.startswith("-"):
-            removed += 1
+    """Lines added and removed, in any unified diff. A hunk's head says how long it is; what follows may look like one."""
+    added = removed = old = new = 0
+    for line in lines(diff):
+        if old <= 0 and new <= 0:
+            head = _HUNK.match(line)
+            old, new = (int(head[1] or 1), int(head[2] or 1)) if head else (0, 0)
+        elif line.startswith("+"):
+            added, new = added + 1, new - 1
+        elif line.startswith("-"):
+            removed, old = removed + 1, old - 1
+        elif not line.startswith("\\"):
+            old, new = old - 1, new - 1
     return added, removed
+
+
+def lines(text: str) -> list[str]:
+    """By newlines alone: other signs that end a line somewhere are a part of it."""
+    parts = text.split("\n")
+    return parts if parts[-1] else parts[:-1]
 
 
 def bounded(diff: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from core.domain.words import Name
+from core.domain.words import Name, Refused, check_name
 from core.domain.worker import AgentSpec, HireOrdered
 from workers.limits import Limits
 
@@ -114,8 +114,15 @@ def hired(order: HireOrdered, pools: list[Pool], taken: set[str]) -> tuple[Pool,
         capabilities=order.capabilities or pool.capabilities,
     )
     checked([pool], source=f"the order to hire for pool {called!r}")
+    if len(taken) + order.count > MAX_AGENTS:
+        raise BadPools(f"{len(taken)} agents and {order.count} more; a worker hosts at most {MAX_AGENTS}")
     free = (name for n in count(1) if (name := f"{called}-{n}") not in taken)
-    return pool, [_spec(pool, next(free)) for _ in range(order.count)]
+    specs = [_spec(pool, next(free)) for _ in range(order.count)]
+    try:
+        check_name("agent", specs[-1].name)  # the longest: what the core would not take must not be tried
+    except Refused as refused:
+        raise BadPools(str(refused)) from refused
+    return pool, specs
 
 
 def agents(pools: list[Pool]) -> list[tuple[AgentSpec, Pool]]:

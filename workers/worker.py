@@ -100,9 +100,21 @@ class Worker:
             log.warning("nobody hired worker_id=%s: %s", self.worker_id, error)
             return []
         newcomers = Hired(pool, specs)
-        self._journal.hire(newcomers)
+        try:
+            self._journal.hire(newcomers)
+        except OSError as error:
+            log.warning("nobody hired worker_id=%s: its journal cannot be written: %s", self.worker_id, error)
+            return []
         self._add(newcomers)
         return specs
+
+    def _dismiss(self) -> None:
+        """Go on with the agents of our own pools alone."""
+        dismissed = {spec.name for each in self._journal.hired for spec in each.agents}
+        self._journal.dismiss()
+        self._specs = [spec for spec in self._specs if spec.name not in dismissed]
+        ids = {f"{self.worker_id}/{spec.name}" for spec in self._specs}
+        self._pools = {agent_id: pool for agent_id, pool in self._pools.items() if agent_id in ids}
 
     def _add(self, newcomers: Hired) -> None:
         taken = {spec.name for spec in self._specs}
@@ -200,7 +212,7 @@ class Worker:
             self.stop(drain_s=0)
             leave = worker.Leave(worker_id=self.worker_id, epoch=epoch)
             await self._try_order(leave, f"~leave/{self.worker_id}/{epoch}")
-            self._journal.dismiss()
+            self._dismiss()
 
     async def _try_order(self, command: worker.Command, command_id: str) -> None:
         try:
@@ -220,6 +232,10 @@ class Worker:
                 answer = await self._ask(boot_id)
                 if answer is not None and answer.outcome in ("done", "already_so"):
                     return await self._epoch_of(boot_id, answer.seq)
+                if answer is not None and self._journal.hired and "still beats" not in answer.reason:
+                    log.warning("goes on without those hired worker_id=%s: %s", self.worker_id, answer.reason)
+                    self._dismiss()
+                    continue
                 if answer is not None:
                     refused_since = self._refused(answer, refused_since)
                 waits_for = "the core's answer" if answer is None else f"its name ({answer.reason})"

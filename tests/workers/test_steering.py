@@ -11,9 +11,10 @@ import pytest
 
 from core.domain import errand, hire, run, steer, system
 from core.domain.words import Policy
+from core.domain.worker import AgentSpec
 from tests.workers.plant import Plant
 from workers import keeper
-from workers.journal import Entry
+from workers.journal import Entry, Hired, Journal
 from workers.pools import Pool
 from workers.worker import Worker
 
@@ -166,13 +167,28 @@ async def test_a_new_kind_of_agent_can_be_hired(plant: Plant):
     await plant.until(lambda: plant.state(done) == "done")
 
 
-async def test_an_adapter_nobody_knows_hires_nobody_and_the_worker_works_on(plant: Plant):
+@pytest.mark.parametrize("order", [{"adapter": "abacus"}, {"adapter": "sim", "pool": "no good name"}])
+async def test_who_cannot_be_hired_harms_nobody(plant: Plant, order: dict[str, str]):
+    first = plant.hire(Pool(adapter="noop"))
+    await plant.until(plant.registered)
+    await plant.order(hire.Hire(worker_id="w1", **order))
+    await plant.settle()
+    first.running.cancel()
+    await asyncio.wait({first.running})
+    plant.hire(Pool(adapter="noop"))
+    await plant.until(lambda: len(plant.registered()) == 2)
+    assert [each.name for each in plant.registered()[1].agents] == ["noop-1"]
+    assert plant.facts(hire.Grown) == []
+
+
+async def test_a_worker_the_core_refuses_with_its_hired_agents_goes_on_without_them(plant: Plant):
+    journal = Journal(plant.folder / "w1" / "journal")
+    agent = AgentSpec(name="no good name", adapter="sim")
+    journal.hire(Hired(Pool(adapter="sim", name="odd"), [agent]))
+    journal.close()
     plant.hire(Pool(adapter="noop"))
     await plant.until(plant.registered)
-    await plant.order(hire.Hire(worker_id="w1", adapter="abacus"))
-    done = await plant.submit("t1")
-    await plant.until(lambda: plant.state(done) == "done")
-    assert plant.facts(hire.Grown) == []
+    assert [each.name for each in plant.registered()[0].agents] == ["noop-1"]
 
 
 async def test_who_was_hired_is_still_there_after_a_crash_and_not_after_leaving(plant: Plant):
