@@ -231,6 +231,11 @@ class Run(Row, frozen=True):
         return self.ended_at > 0
 
     @property
+    def kept(self) -> int:
+        """How many artifacts it left."""
+        return self.artifacts.count('"sha256"')
+
+    @property
     def tokens(self) -> int:
         return tokens(self.usage)
 
@@ -249,25 +254,19 @@ class Stage(Row, frozen=True):
     state: str
     seq: int
     at: int
-    artifacts: str = "[]"  # JSON: name, sha256, size, media_type of each
     until: int = 0
 
 
 class RunPage(Row, frozen=True):
     """A run with its stages and counts; what was observed comes by ``observations`` and ``tool_calls``."""
-    @property
-    def kept(self) -> int:
-        """How many artifacts it left."""
-        return self.artifacts.count('"sha256"')
-
 
     run: Run
     stages: list[Stage]
     timeline: list[Entry]
     tool_calls: int = 0
     failed_calls: int = 0
-    span: tuple[int, int] = (0, 1 << 62)  # when it was observed, by the server's time: narrows what is looked through
     observed: int = 0
+    span: tuple[int, int] = (0, 1 << 62)  # when it was observed, by the server's time: narrows what is looked through
 
 
 class Observed(Row, frozen=True):
