@@ -18,7 +18,8 @@ select row_number() over (order by at_us, i, kind) as seq, * from (
     select i, 0 as kind, {BEGAN} + i * {GAP} as at_us from range($runs) t(i)
     union all select i, 1, {BEGAN} + i * {GAP} + {WAIT} from range($runs) t(i)
     union all select i, 2, {BEGAN} + i * {GAP} + {WAIT} + 2_000 from range($runs) t(i)
-    union all select i, 3, {BEGAN} + i * {GAP} + {WAIT} + ($agents * {GAP} * (40 + i * 7919 % 50)) // 100 from range($runs) t(i)
+    union all select i, 3, {BEGAN} + i * {GAP} + {WAIT} + ($agents * {GAP} * (40 + i * 7919 % 50)) // 100
+    from range($runs) t(i)
 )
 """
 _THINGS = """
@@ -48,18 +49,19 @@ select task_id, {from_seq} as from_seq, {to_seq} as to_seq, 'default' as session
 from things order by from_seq
 """
 _REST = (
-    "insert into moments by name select seq, at_us, at_us as stored_us, seq as command_seq, 1 as parts, "
-    "true as ended from happened order by seq",
+    """insert into moments by name select seq, at_us, at_us as stored_us, seq as command_seq, 1 as parts, true as ended
+    from happened order by seq""",
     """insert into timeline by name select h.seq, h.at_us, 'operator' as actor, h.seq as command_seq,
     'default' as session_id, t.task_id, case when kind > 0 then t.run_id end as run_id,
     case when kind > 0 then t.agent_id end as agent_id, case when kind > 0 then t.worker_id end as worker_id, t.lane,
     ['task.submitted', 'worker.assigned', 'run.started', 'run.' || t.ended][kind + 1] as tag,
     kind = 3 and t.ended = 'failed' as failed, 'says' as says
     from happened h join things t using (i) order by h.seq""",
-    """insert into ends by name select s3 as seq, t3 as at_us, run_id, task_id, agent_id, worker_id, lane, ended as state,
-    1 as attempt, 120 as tokens, 1000 as cost_uusd, (t3 - t2) // 1000 as duration_ms from things order by s3""",
-    """insert into commands by name select seq, at_us, 'c' || seq as command_id, 'operator' as actor, 'task.submit' as tag,
-    'task' as kind, 'default/t' || i as target from happened order by seq""",
+    """insert into ends by name select s3 as seq, t3 as at_us, run_id, task_id, agent_id, worker_id, lane,
+    ended as state, 1 as attempt, 120 as tokens, 1000 as cost_uusd, (t3 - t2) // 1000 as duration_ms
+    from things order by s3""",
+    """insert into commands by name select seq, at_us, 'c' || seq as command_id, 'operator' as actor,
+    'task.submit' as tag, 'task' as kind, 'default/t' || i as target from happened order by seq""",
 )
 
 
