@@ -122,7 +122,7 @@ async def order(request: Request) -> Response:
     desk = desk_of(request)
     command_id = asked.id or new_id(desk.clock)
     answer = await desk.door.order(
-        asked.command, command_id=command_id, wait_s=asked.wait_s, deadline_s=asked.deadline_s, by="operator"
+        asked.command, command_id=command_id, wait_s=asked.wait_s, deadline_s=asked.deadline_s, by="api"
     )
     match answer:
         case Pending():

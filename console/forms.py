@@ -60,7 +60,7 @@ async def take(request: Request) -> Response:
 
 def told(order: Any, answer: Answer | Pending) -> dict[str, Any]:
     """What a toast says of an order that was accepted."""
-    link = query(text=str(answer.command_seq))
+    link = f"/{answer.command_seq}"
     if isinstance(answer, Pending):
         return {"state": "waiting", "says": "Accepted, not decided yet", "because": _number(answer), "link": link}
     return {"state": "done", "says": words.ordered(tag(order), ""), "because": _number(answer), "link": link}

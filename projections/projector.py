@@ -55,6 +55,7 @@ class Projector:
         self._problems: dict[Stream, str] = {}
         self._spans: dict[Stream, tuple[int, int]] = {}  # where each stream stood when it was looked at, and its end
         self._rebuilding = False
+        self._one_rebuild = asyncio.Lock()
         self._tasks: list[Task[None]] = []
         self._listeners: set[Listener] = set()
         self._moved = asyncio.Event()
@@ -118,13 +119,14 @@ class Projector:
         )
 
     async def rebuild(self) -> None:
-        """Drop what is known and fold the log anew; ``positions`` shows how far it is."""
-        await self._stop_following()
-        await self.model.clear()
-        self._problems.clear()
-        self._spans.clear()
-        self._rebuilding = True
-        self._follow_all()
+        """Drop what is known and fold the log anew; ``positions`` shows how far it is. Two at once go in turn."""
+        async with self._one_rebuild:
+            await self._stop_following()
+            await self.model.clear()
+            self._problems.clear()
+            self._spans.clear()
+            self._rebuilding = True
+            self._follow_all()
 
     async def digest(self) -> dict[str, str]:
         """For each table, what tells its rows from any others: equal digests, equal read models."""

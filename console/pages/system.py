@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from typing import Any
 
@@ -14,14 +15,16 @@ from console.forms import form
 from console.look import Look, looking
 from console.panels import Panel, show
 from console.security import local_path
-from core.doctor import Reader
+from core.doctor import Finding, Reader
 from core.domain.system import KNOWN_RULES, NEWEST_RULES
+from core.ledger import LedgerError
 from core.survey import LedgerSurveyor, Reach, Survey
 from projections import queries
 from projections.system import ground, sums
 
 routes = APIRouter()
 
+LOOK_WITHIN_S = 3.0
 LOOKED_S = 5  # one look at the server serves everybody for so long
 ALIKE = ("stream ", "room in ")  # checks of one kind, many of them: those that are well are told in one line
 REBUILT = "rebuilt"  # what open pages are told under
@@ -77,8 +80,17 @@ async def survey(desk: Desk) -> Survey:
         Reader("this console", each.stream, each.seq) for each in (folded.events, folded.observations, folded.commands)
     ]
     surveyor = desk.surveyor or LedgerSurveyor(desk.ledger, desk.clock)
+
+    async def look() -> Survey:
+        try:
+            return await asyncio.wait_for(surveyor.look(readers), LOOK_WITHIN_S)
+        except (TimeoutError, LedgerError) as error:
+            says = str(error) or f"it did not answer within {LOOK_WITHIN_S:g} s"
+            way = "see whether nats-server runs; what is shown elsewhere is as of the last fact that came"
+            return Survey(at=desk.clock.now_us(), findings=[Finding("the server", None, says, way)], reaches=[])
+
     key = ("survey", desk.clock.now_us() // (LOOKED_S * 1_000_000))
-    return await desk.shelf.get(key, lambda: surveyor.look(readers))
+    return await desk.shelf.get(key, look)
 
 
 def kept(reach: Reach) -> str:

@@ -23,7 +23,7 @@ async def test_commands_are_found_by_type_target_actor_outcome_and_time(busy: To
         ("type=lane.pause", "pause lane", "configure lane"),
         ("target=B", "pause lane", "configure lane"),
         ("outcome=already_so", "Already so", "configure lane"),
-        ("by=operator&outcome=done", "configure lane", "Already so</span></td>"),
+        ("by=api&outcome=done", "configure lane", "Already so</span></td>"),
         ("since=1h&type=lane.configure", "configure lane", "pause lane"),
         ("text=freeze&outcome=refused", "No command fits", "pause lane"),
     ):

@@ -166,7 +166,7 @@ async def test_agents_that_are_gone_are_not_counted_among_all(busy: Tower):
 
 async def test_a_command_names_its_task_once(busy: Tower):
     page = (await busy.client.get("/commands?type=task.submit,lane.pause&reports=true")).text
-    assert "pause lane</span>" in page
+    assert "pause lane</a>" in page
     assert "pause lane B" not in page
 
 
@@ -227,7 +227,7 @@ async def test_a_task_says_why_it_is_not_running_by_the_schedulers_own_condition
 
 async def test_a_paused_lane_says_who_and_why(busy: Tower):
     page = (await busy.client.get("/queues")).text
-    assert "Paused by operator: freeze" in page
+    assert "Paused by api: freeze" in page
 
 
 async def test_a_run_shows_its_output_its_tools_its_files_and_usage(busy: Tower):

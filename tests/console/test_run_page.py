@@ -359,7 +359,7 @@ async def test_a_run_is_held_and_let_go_on_by_its_forms(busy: Tower):
     await busy.order_and_fold({"type": "run.hold", "run_id": "default/load~1", "reason": "let me look"})
     held = await page(busy, RUN)
     assert 'value="run.continue"' in held
-    assert "held by operator: let me look; its time limit stands still" in held
+    assert "held by api: let me look; its time limit stands still" in held
     assert "Held" in held
     await busy.order_and_fold({"type": "run.continue", "run_id": "default/load~1"})
     assert 'value="run.hold"' in await page(busy, RUN)

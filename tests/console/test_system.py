@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
+from console.pages.system import KEPT, LOOK_WITHIN_S, kept
+from core.doctor import Reader
 from core.domain.spec import TaskSpec
 from core.streams import Sizes, settings
-from core.survey import Reach
+from core.survey import Reach, Survey
 from tests.console.tower import Tower
 
 
@@ -19,8 +23,6 @@ async def test_every_stream_tells_how_full_it_is_and_what_it_keeps(busy: Tower):
 
 
 def test_every_stream_and_bucket_there_is_has_words_for_what_it_keeps():
-    from console.pages.system import KEPT, kept
-
     assert set(settings(Sizes())) <= set(KEPT)
     seen = Reach(
         name="OBSERVATIONS", kind="stream", messages=0, first_seq=1, last_seq=0, bytes=0, forgets=True,
@@ -77,3 +79,30 @@ async def test_the_steps_turn_one_by_one(tower: Tower):
     await tower.start("default/one~1")
     await tower.finish("default/one~1")
     assert "Everything is in place." in await steps()
+
+
+async def test_a_server_that_does_not_answer_is_told_within_seconds_and_nothing_is_made_up(busy: Tower):
+    class Silent:
+        async def look(self, readers: list[Reader]) -> Survey:  # noqa: ARG002 - it never comes so far
+            await asyncio.sleep(3_600)
+            raise AssertionError
+
+    app = busy.app
+    app.state.desk = msgspec.structs.replace(app.state.desk, surveyor=Silent())
+    began = busy.clock.monotonic()
+    page = (await busy.client.get("/system")).text
+    assert busy.clock.monotonic() - began < 3 * LOOK_WITHIN_S
+    assert "did not answer within 3 s" in page
+    assert "how full its streams are cannot be told just now" in page
+
+
+async def test_two_who_rebuild_at_once_do_not_fold_twice_into_one_model(busy: Tower):
+    before = await busy.read_model.digest()
+    form = {"back": "/system"}
+    await asyncio.gather(*(busy.client.post("/system/rebuild", data=form) for _ in range(3)))
+    async with asyncio.timeout(10):
+        while busy.read_model.positions().doing != "following":
+            await asyncio.sleep(0.01)
+    assert await busy.read_model.caught_up(5)
+    assert busy.read_model.positions().problem == ""
+    assert await busy.read_model.digest() == before
