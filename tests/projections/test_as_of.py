@@ -117,10 +117,13 @@ async def notes_agree(seen, at: At, state: State) -> None:
 
 
 async def wordings_agree(seen, at: At, state: State) -> None:
-    """A task's page shows the wording that the next attempt would be given."""
+    """A task's page shows the wording that the next attempt would be given; who edits that edits the newest."""
     for name, task in list(state.tasks.items())[::5]:
         shown = (await seen.ask(queries.task, at, name)).spec
         assert shown == replace(task.spec, priority=task.priority), name
+        newest = (await seen.ask(queries.wordings, at, name))[-1]
+        assert newest.spec == shown, name
+        assert newest.seq >= max(task.worded, *task.amended.values(), 0), name
 
 
 async def queues_agree(seen, at: At, state: State) -> None:
