@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 from core.clock import Clock
-from core.committer import SINGLY, Committer, Deposed, Pending
-from core.domain import machine, system
-from core.domain.machine import Command, CommandRefused, Recorded
+from core.committer import SINGLY, Committer, Deposed
+from core.domain import system
+from core.domain.machine import Command
 from core.domain.state import State
-from core.envelope import INBOX, MAX_FACT, Answer, Sent, decode_command, encode_answer, encode_command, encode_fact
+from core.envelope import Answer, Sent, decode_command, encode_answer, encode_command
 from core.ledger import (
     MAX_BATCH,
     Busy,
@@ -31,6 +31,7 @@ from core.ledger import (
     TooLarge,
 )
 from core.recovery import NewerRules, Snapshots, Unusable, recover
+from core.scribe import Scribe
 from core.watch import Beats, Watch
 
 log = logging.getLogger("core")
@@ -152,8 +153,9 @@ class Engine:
 
     async def _take_over(self) -> None:
         recovered = await recover(self._ledger, self._snapshots)
-        self.state, self._chain, self._tail = recovered.state, recovered.chain, recovered.tail
+        self.state = recovered.state
         self._committer = Committer(self._ledger, self.state.seq, self._answer, self._wake.set)
+        self._scribe = Scribe(recovered, self._committer, self._check_beginning)
         self._watch.start_anew()
         self._saved_seq = self.state.seq
         if not self.state.rules:
@@ -242,39 +244,9 @@ class Engine:
     def _decide(self, stored: Stored) -> int:
         """Decide one command, queue its facts, and return how many."""
         received = decode_command(stored)
-        try:
-            records = machine.step(self.state, received)
-        except Exception:
-            log.critical("stops at command %d (%s): its facts cannot be folded", stored.seq, stored.subject)
-            raise
-        if isinstance(records[0].fact, system.Genesis):
-            self._check_beginning(records[0].fact)
-        inbox = stored.headers.get(INBOX, "") if stored.headers is not None else ""
-        answer = self._outcome(records, stored.seq) if inbox else None
-        for recorded in records:
-            message, self._chain = encode_fact(recorded, self._chain)
-            if len(message.data) > MAX_FACT:
-                raise Unusable(f"command {stored.seq} makes a fact of {len(message.data):,} bytes ({message.subject})")
-            if self._tail:
-                self._meet_tail(message.data)
-                continue
-            self._committer.add(Pending(message, inbox if recorded.end else "", answer if recorded.end else None))
+        facts = self._scribe.write(received, stored)
         self._watch.compare(received.at)
-        return len(records)
-
-    def _meet_tail(self, data: bytes) -> None:
-        """A crash left this command half written: what stands there must be what is decided now."""
-        stored = self._tail.pop(0)
-        if stored.data != data:
-            raise Unusable(f"EVENTS {stored.seq} is not what its command decides: the log was written by other rules")
-        self._committer.committed += 1
-
-    def _outcome(self, records: Sequence[Recorded], command_seq: int) -> Answer:
-        for recorded in records:
-            if isinstance(recorded.fact, CommandRefused):
-                fact = recorded.fact
-                return Answer(outcome=fact.outcome, seq=self.state.seq, reason=fact.reason, command_seq=command_seq)
-        return Answer(outcome="done", seq=self.state.seq, command_seq=command_seq)
+        return facts
 
     def _answer(self, inbox: str, answer: Answer) -> None:
         if self._answers is not None:
@@ -331,4 +303,4 @@ class Engine:
     def _keep_snapshot(self) -> None:
         if self._snapshots is not None and self.state.seq - self._saved_seq >= SNAPSHOT_FACTS:
             self._saved_seq = self.state.seq
-            self._snapshots.keep(self.state, self._chain)
+            self._snapshots.keep(self.state, self._scribe.chain)
