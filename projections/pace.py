@@ -39,48 +39,65 @@ class OutOfStep(Row, frozen=True):
     uusd_a_minute: int | None = None
 
 
-def out_of_step(db: Reader, at: At) -> list[OutOfStep]:
+class Custom(Row, frozen=True):
+    """``times``: by lane and kind of task, the p95 of its runs in ms and how many they are. ``rates``: by model, the
+    median of tokens a minute and of how many runs."""
+
+    times: dict[tuple[str, str], tuple[float, int]]
+    rates: dict[str, tuple[float, int]]
+
+
+def custom(db: Reader, at: At) -> Custom:
+    """What is usual. It changes slowly: whoever asks often may ask for one of a moment ago."""
+    values = {"seq": at.events_seq, "window": WINDOW, "enough": ENOUGH}
+    times, rates = db.ask("pace.times", **values), db.ask("pace.rates", **values)
+    return Custom(
+        times={(row["lane"], row["kind"]): (row["p95_ms"], int(row["n"])) for row in times},
+        rates={row["model"]: (row["tokens_a_minute"], int(row["n"])) for row in rates},
+    )
+
+
+def out_of_step(db: Reader, at: At, usual: Custom | None = None) -> list[OutOfStep]:
     """The furthest out first."""
     old = [run for run in runs_under_way(db, at).values() if at.at - _began(run) >= SLOW_FROM_US]
-    found = [*_slow(db, at, old), *_dear(db, at, old)] if old else []
+    if not old:
+        return []
+    usual = usual or custom(db, at)
+    found = [*_slow(db, at, old, usual), *_dear(at, old, usual)]
     return sorted(found, key=lambda each: -each.times)
 
 
-def _slow(db: Reader, at: At, old: list[Run]) -> list[OutOfStep]:
-    lanes = sorted({run.lane for run in old})
-    times = db.ask("pace.times", seq=at.events_seq, window=WINDOW, lanes=lanes, enough=ENOUGH)
-    usual = {(row["lane"], row["kind"]): row for row in times}
-    if not usual:
+def _slow(db: Reader, at: At, old: list[Run], usual: Custom) -> list[OutOfStep]:
+    if not usual.times:
         return []
     ids = [run.task_id for run in old]
     kinds = {row["task_id"]: row["kind"] for row in db.ask("pace.kinds", seq=at.events_seq, ids=ids)}
     found = []
     for run in old:
-        known = usual.get((run.lane, kinds.get(run.task_id, "")))
+        kind = kinds.get(run.task_id, "")
+        p95_ms, seen = usual.times.get((run.lane, kind), (0.0, 0))
         so_far = at.at - _began(run)
-        if known and run.state == "running" and so_far > SLOW_TIMES * known["p95_ms"] * 1_000:
+        if seen and run.state == "running" and so_far > SLOW_TIMES * p95_ms * 1_000:
             found.append(
                 OutOfStep(
-                    kind="slow", run=run, since=_began(run), times=so_far / (known["p95_ms"] * 1_000),
-                    usual=known["p95_ms"] * 1_000, of=f"{known['kind']}s in lane {run.lane}", seen=known["n"],
+                    kind="slow", run=run, since=_began(run), times=so_far / (p95_ms * 1_000), usual=p95_ms * 1_000,
+                    of=f"{kind}s in lane {run.lane}", seen=seen,
                 )
             )  # fmt: skip
     return found
 
 
-def _dear(db: Reader, at: At, old: list[Run]) -> list[OutOfStep]:
+def _dear(at: At, old: list[Run], usual: Custom) -> list[OutOfStep]:
     rates = {run.run_id: run.tokens * MINUTE_US / (at.at - _began(run)) for run in old if run.tokens}
     if not rates:
         return []
-    asked = db.ask("pace.rates", seq=at.events_seq, window=WINDOW, enough=ENOUGH)
-    usual = {row["model"]: (row["tokens_a_minute"], int(row["n"])) for row in asked}
     found = []
     for run in old:
         rate = rates.get(run.run_id)
         if rate is None or run.state != "running":
             continue
         others = [rates[each.run_id] for each in old if each is not run and each.run_id in rates and _like(each, run)]
-        norm, seen = usual.get(_model(run)) or (median(others) if len(others) >= OTHERS else 0.0, len(others))
+        norm, seen = usual.rates.get(_model(run)) or (median(others) if len(others) >= OTHERS else 0.0, len(others))
         if norm and rate > DEAR_TIMES * norm:
             found.append(_dear_one(run, at, rate, norm, seen))
     return found

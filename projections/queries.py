@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from projections.agents import agent, agents, workers
 from projections.attention import attention
+from projections.board import board
 from projections.bulk import bulk
 from projections.costs import burn, costs, hours, models, spent_by
 from projections.fleet import counts, hour, lanes, plans, queue, sessions, usage
 from projections.inside import causes, deeds, diffs, file_changes, spending, waits
 from projections.moments import BadMoment, latest, moment
 from projections.notes import board_limits, bookmarks, fleet_state, views
-from projections.pace import out_of_step
+from projections.pace import custom, out_of_step
 from projections.reach import reach
 from projections.record import commands, timeline
 from projections.runboard import not_running, pulses, why_not
-from projections.board import board
 from projections.runs import observations, run, runs, tool_calls
 from projections.session import session, session_uses
 from projections.tasks import picks, task, task_rows, tasks, words_of
@@ -26,9 +26,10 @@ from projections.templates import template, templates
 from projections.wording import wordings
 
 __all__ = [
-    "BadMoment", "agent", "agents", "attention", "board_limits", "bookmarks", "bulk", "burn", "causes", "commands",
-    "costs", "counts", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours", "lanes", "latest", "models",
-    "moment", "not_running", "observations", "out_of_step", "picks", "plans", "pulses", "queue", "reach", "run",
-    "runs", "session", "session_uses", "sessions", "spending", "spent_by", "task", "task_rows", "tasks", "template",
-    "templates", "timeline", "tool_calls", "usage", "views", "waits", "why_not", "wordings", "words_of", "board", "workers",
+    "BadMoment", "agent", "agents", "attention", "board", "board_limits", "bookmarks", "bulk", "burn", "causes",
+    "commands", "costs", "counts", "custom", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours",
+    "lanes", "latest", "models", "moment", "not_running", "observations", "out_of_step", "picks", "plans", "pulses",
+    "queue", "reach", "run", "runs", "session", "session_uses", "sessions", "spending", "spent_by", "task",
+    "task_rows", "tasks", "template", "templates", "timeline", "tool_calls", "usage", "views", "waits", "why_not",
+    "wordings", "words_of", "workers",
 ]  # fmt: skip

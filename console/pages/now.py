@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,13 +14,15 @@ from console.desk import Desk
 from console.look import Look, looking
 from console.panels import Panel, show
 from projections import queries
-from projections.rows import RunFilter, TimelineFilter
+from projections.pace import Custom
+from projections.rows import At, RunFilter, TimelineFilter
 
 routes = APIRouter()
 
 LAST_FACTS = 8
 AT_WORK = 12
 NEEDS = 12
+CUSTOM_OF = 1_000  # facts for which what is usual stays so
 SHOWN_POOL = 60  # agents of a pool drawn one by one; a larger pool shows its counts
 
 # What happens all the time and says nothing new beside the runs above it.
@@ -64,8 +67,15 @@ async def _fleet(desk: Desk, look: Look) -> dict[str, Any]:
 
 
 async def _needs(desk: Desk, look: Look) -> dict[str, Any]:
-    odd = await desk.read_model.query(queries.out_of_step, look.at)
+    odd = await desk.read_model.query(queries.out_of_step, look.at, await _custom(desk, look.at))
     return {"alarms": await alarms(desk, look), "odd": odd, "most": NEEDS}
+
+
+async def _custom(desk: Desk, at: At) -> Custom:
+    """What is usual, as of the last round number of facts: the same for a while, and for every asker of one moment."""
+    seq = at.events_seq // CUSTOM_OF * CUSTOM_OF
+    then = msgspec.structs.replace(at, events_seq=seq)
+    return await desk.shelf.get(("custom", seq), lambda: desk.read_model.query(queries.custom, then))
 
 
 async def _at_work(desk: Desk, look: Look) -> dict[str, Any]:
