@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 
 import msgspec
 
+from projections.costs import Cost
 from projections.inside import FileChange
 from projections.rows import RunPage
 
@@ -18,6 +19,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     page: RunPage
     deeds: list[str]
     files: list[FileChange]
+    cost: Cost
     time: int
 
     @property

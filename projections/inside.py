@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from core.domain.words import Usage
+from projections.costs import Cost, cost_of
+from projections.prices import context_window
 from projections.rows import At, Row, Run, Stage
 from projections.store import Reader
 
@@ -47,18 +49,33 @@ class Diff(Row, frozen=True):
 
 
 class Spent(Row, frozen=True):
-    """What one call to the model used. ``cost_uusd`` None: it has no price. ``tools``: what the model then called."""
+    """What one call to the model used. ``tools``: what the model then called."""
 
     seq: int
     at: int
     model: str
     usage: Usage
-    cost_uusd: int | None = None
+    cost: Cost
     tools: tuple[str, ...] = ()
 
     @property
-    def tokens(self) -> int:
-        return sum(getattr(self.usage, name) for name in FIELDS)
+    def read(self) -> int:
+        """Tokens the model read: how full its context was."""
+        return self.usage.input_tokens + self.usage.cache_read_tokens + self.usage.cache_write_tokens
+
+
+class Spending(Row, frozen=True):
+    """Every call to the model, in order, and the whole. ``window``: tokens the model reads at most, where known."""
+
+    calls: list[Spent]
+    cost: Cost
+    window: int | None = None
+
+    @property
+    def context(self) -> float | None:
+        """How full the context was at the last call, in hundredths; None where nobody knows."""
+        named = [call.read for call in self.calls if call.read]
+        return min(100.0, 100 * named[-1] / self.window) if named and self.window else None
 
 
 class Said(Row, frozen=True):
@@ -117,12 +134,12 @@ def diffs(db: Reader, at: At, run_id: str, name: str, within: Span = EVER, *, li
     ]  # fmt: skip
 
 
-def spending(db: Reader, at: At, run_id: str, within: Span = EVER) -> list[Spent]:
+def spending(db: Reader, at: At, run: Run, within: Span = EVER) -> Spending:
     """What each call to the model used, in order: the differences between the totals a run reported.
 
     A usage that names a tool call is that call's; any other is followed by the calls the model then made.
     """
-    rows = db.ask("inside.spent", **those(at, run_id, within), limit=MOST_SPENT)
+    rows = db.ask("inside.spent", **those(at, run.run_id, within), limit=MOST_SPENT)
     named = {row["ref"]: row["name"] for row in rows if row["kind"] == "tool" and row["ref"]}
     counted = {row["ref"] for row in rows if row["kind"] == "usage"} & named.keys()
     spent: list[Spent] = []
@@ -132,11 +149,13 @@ def spending(db: Reader, at: At, run_id: str, within: Span = EVER) -> list[Spent
             if spent and row["ref"] not in counted:
                 spent[-1] = msgspec.structs.replace(spent[-1], tools=(*spent[-1].tools, row["name"]))
             continue
+        if not row["usage"]:
+            continue  # an agent spoke of usage and gave no figures
         total = msgspec.json.decode(row["usage"], type=Usage)
         if any(getattr(total, name) != getattr(before, name) for name in (*FIELDS, "cost_uusd")):
-            spent.append(_difference(row, before, total, named))
+            spent.append(_difference(row, before, total, named, run.model))
         before = total
-    return spent
+    return Spending(calls=spent, cost=cost_of(run.usage, run.model), window=context_window(run.model))
 
 
 def causes(db: Reader, at: At, run: Run) -> list[Cause]:
@@ -178,11 +197,12 @@ def those(at: At, run_id: str, within: Span = EVER) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _difference(row: dict[str, Any], before: Usage, total: Usage, named: dict[str, str]) -> Spent:
-    used = Usage(**{name: max(0, getattr(total, name) - getattr(before, name)) for name in FIELDS})
-    cost = None if total.cost_uusd is None else max(0, total.cost_uusd - (before.cost_uusd or 0))
+def _difference(row: dict[str, Any], before: Usage, total: Usage, named: dict[str, str], model: str) -> Spent:
+    told = None if total.cost_uusd is None else max(0, total.cost_uusd - (before.cost_uusd or 0))
+    used = Usage(**{name: max(0, getattr(total, name) - getattr(before, name)) for name in FIELDS}, cost_uusd=told)
     tools = (named[row["ref"]],) if row["ref"] in named else ()
-    return Spent(seq=row["seq"], at=row["at_us"], model=row["name"], usage=used, cost_uusd=cost, tools=tools)
+    cost = cost_of(used, row["name"] or model)
+    return Spent(seq=row["seq"], at=row["at_us"], model=row["name"], usage=used, cost=cost, tools=tools)
 
 
 def _cause(group: list[dict[str, Any]]) -> Cause:

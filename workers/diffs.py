@@ -23,7 +23,7 @@ def between(before: str, after: str, name: str, *, line: int = 1) -> str:
 
 
 def figures(diff: str) -> tuple[int, int]:
-    """Lines added and removed, in any unified diff. A hunk's head says how long it is; what follows may look like one."""
+    """Lines added and removed, in any unified diff. A hunk ends where its head says; what follows may look like one."""
     added = removed = old = new = 0
     for line in lines(diff):
         if old <= 0 and new <= 0:

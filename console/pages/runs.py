@@ -158,7 +158,7 @@ async def _facts(desk: Desk, look: Look, page: RunPage) -> dict[str, Any]:
     ask = desk.read_model.query
     calls, spent, causes = await asyncio.gather(
         ask(queries.tool_calls, look.at, page.run.run_id, page.span, limit=LATEST_CALLS, latest=True),
-        ask(queries.spending, look.at, page.run.run_id, page.span),
+        ask(queries.spending, look.at, page.run, page.span),
         ask(queries.causes, look.at, page.run),
     )
     return {"page": page, "run": page.run, "calls": calls, "spent": spent, "causes": causes}
@@ -208,8 +208,7 @@ async def _artifacts(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
 
 
 async def _cost(desk: Desk, look: Look, page: RunPage) -> dict[str, Any]:
-    run = page.run
-    return {"run": run, "spent": await desk.read_model.query(queries.spending, look.at, run.run_id, page.span)}
+    return {"run": page.run, "spent": await desk.read_model.query(queries.spending, look.at, page.run, page.span)}
 
 
 async def _compare(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
@@ -229,7 +228,8 @@ async def _side(desk: Desk, look: Look, page: RunPage) -> compare.Side:
     ask = desk.read_model.query
     touched = await ask(queries.file_changes, look.at, page.run.run_id, page.span)
     deeds = await ask(queries.deeds, look.at, page.run.run_id, page.span)
-    return compare.Side(page=page, deeds=deeds, files=touched, time=look.time)
+    spent = await ask(queries.spending, look.at, page.run, page.span)
+    return compare.Side(page=page, deeds=deeds, files=touched, cost=spent.cost, time=look.time)
 
 
 def _number(look: Look, name: str) -> int:

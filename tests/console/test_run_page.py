@@ -7,6 +7,7 @@ import re
 import pytest
 
 from console.output import Scroll, Scrolls
+from core.domain import run
 from core.domain.words import Artifact, Usage
 from core.memory import MemoryLedger
 from tests.console.tower import ONE_TRY, Tower
@@ -244,6 +245,34 @@ async def test_what_each_call_to_the_model_used_is_the_difference_of_its_totals(
     assert "$0.0025" in html
     rows = re.findall(r"<td class=\"cut\" title=\"([^\"]*)\">", html)
     assert rows == ["Write", "Bash"]  # newest first; the first is named by its ref
+
+
+async def test_what_nobody_priced_is_estimated_and_says_so_and_the_context_shows_how_full_it_is(tower: Tower):
+    await tower.register(agents=1, model="claude-sonnet-4-5")
+    await tower.submit("priced")
+    await tower.start("default/priced~1")
+    used = Usage(input_tokens=10_000, cache_read_tokens=90_000, output_tokens=500)
+    tower.see("default/priced~1", 1, "usage", name="claude-sonnet-4-5", usage=used)
+    epoch = tower.epoch("w1")
+    await tower.order(run.Progress(run_id="default/priced~1", worker_id="w1", epoch=epoch, step="on it", usage=used))
+    await tower.folded()
+    html = await page(tower, "/runs/default/priced~1")
+    assert "by the price list" in html
+    assert re.search(r"context \d+ % full", html)
+    assert "≈" in await page(tower, "/runs/default/priced~1?tab=cost")
+
+
+async def test_a_model_no_list_knows_is_unpriced_and_never_free(tower: Tower):
+    await tower.register(agents=1, model="homegrown-1")
+    await tower.submit("odd")
+    await tower.start("default/odd~1")
+    used = Usage(input_tokens=10_000, output_tokens=500)
+    tower.see("default/odd~1", 1, "usage", name="homegrown-1", usage=used)
+    epoch = tower.epoch("w1")
+    await tower.order(run.Progress(run_id="default/odd~1", worker_id="w1", epoch=epoch, usage=used))
+    await tower.folded()
+    for tab in ("", "cost"):
+        assert '<b class="caution">unpriced</b>' in await page(tower, f"/runs/default/odd~1?tab={tab}")
 
 
 async def test_the_chain_begins_with_the_order_that_brought_the_task(busy: Tower):
