@@ -9,6 +9,7 @@ from projections.store import Reader
 from projections.tasks import task_rows, tasks
 
 STEP_US, STEPS = 10_000_000, 30
+MOST_NAMED = 24  # tasks that one task waits for, by name
 WAITING = ("ready", "waiting", "blocked", "paused")
 _FOR_THE_RULE = ("task_id", "lane", "state", "open_parts", "retry_at", "because")
 
@@ -22,12 +23,14 @@ class Pulse(Row, frozen=True):
 
 
 class Cell(Row, frozen=True):
-    """A condition of the scheduler for one task. ``brief``: what is missing in a word or two; empty when it is met."""
+    """A condition of the scheduler for one task. ``brief``: what is missing in a word or two; empty when it is met.
+    ``tasks``: those it waits for, each with its state."""
 
     name: str
     met: bool
     says: str
     brief: str
+    tasks: tuple[tuple[str, str], ...] = ()
 
 
 class NotRunning(Row, frozen=True):
@@ -78,11 +81,15 @@ def why_not(db: Reader, at: At, task_id: str) -> NotRunning:
 def _with_cells(db: Reader, at: At, found: Tasks) -> NotRunning:
     asked = [{name: getattr(row, name) for name in _FOR_THE_RULE} for row in found.rows]
     seen = seen_of(db, at, asked) if asked else {}
-    cells = {
-        task_id: [Cell(name=each.name, met=each.met, says=each.says, brief=_brief(view, each)) for each in conditions]
-        for task_id, (view, conditions) in seen.items()
-    }
+    cells = {task_id: [_cell(view, each) for each in conditions] for task_id, (view, conditions) in seen.items()}
     return NotRunning(found=found, cells=cells)
+
+
+def _cell(view: TaskView, each: Condition) -> Cell:
+    tasks: list[tuple[str, str]] = []
+    if each.name == "dependencies" and not each.met:
+        tasks = [*view.unmet, *((parent, "blocked") for parent in view.blocked_parents if not view.unmet)]
+    return Cell(name=each.name, met=each.met, says=each.says, brief=_brief(view, each), tasks=tuple(tasks[:MOST_NAMED]))
 
 
 def _brief(view: TaskView, condition: Condition) -> str:

@@ -23,6 +23,7 @@ from console.render import query
 from console.search import QUALIFIERS, searched, terms_of
 from core.domain import amend, task
 from core.domain.spec import OPEN
+from core.door import Pending
 from core.envelope import Answer
 from core.ids import new_id, time_us
 from projections import queries
@@ -139,22 +140,21 @@ async def give(request: Request) -> Response:
         )
     batch = goes[start : start + BATCH]
     answers = await _give_all(desk, ask, batch, [_order_id(bulk_id, start + n) for n in range(len(batch))])
-    seen = max((answer.seq for answer in answers), default=0)
+    seen = max((answer.seq for answer in answers if isinstance(answer, Answer)), default=0)
     await _folded(desk, max((answer.command_seq for answer in answers), default=0))
     held = ask.fields | {"id": bulk_id, "from": start + len(batch), "count": len(goes), "seen": seen}
     return RedirectResponse("/tasks/bulk" + query(**held), 303)
 
 
-async def _give_all(desk: Desk, ask: Ask, batch: Sequence[Pick], ids: Sequence[str]) -> list[Answer]:
+async def _give_all(desk: Desk, ask: Ask, batch: Sequence[Pick], ids: Sequence[str]) -> list[Answer | Pending]:
     room = asyncio.Semaphore(AT_ONCE)
 
-    async def one(pick: Pick, command_id: str) -> Any:
+    async def one(pick: Pick, command_id: str) -> Answer | Pending:
         async with room:
             order = ACTS[ask.do].order(pick.task_id, ask)
             return await desk.door.order(order, command_id=command_id, by="operator")
 
-    answers = await asyncio.gather(*(one(pick, command_id) for pick, command_id in zip(batch, ids, strict=True)))
-    return [answer for answer in answers if isinstance(answer, Answer)]
+    return await asyncio.gather(*(one(pick, command_id) for pick, command_id in zip(batch, ids, strict=True)))
 
 
 async def _folded(desk: Desk, command_seq: int) -> None:

@@ -91,6 +91,7 @@ async def test_one_tasks_conditions_are_told_in_full(busy: Tower):
     assert "needs default/load, which is running" in page
     assert "It starts when these hold" in page
     assert page.count("not met") == 2
+    assert 'href="/queues?task=default%2Fload"' in page  # and from there on to what that one waits for
     assert "There was no task default/ghost" in (await busy.client.get("/queues?task=default/ghost")).text
     assert (
         "is at it" in (await busy.client.get("/queues?task=default/load&part=why")).text
