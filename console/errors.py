@@ -15,7 +15,7 @@ from console.live import TooManyListeners
 from console.look import Absent, BadQuestion, NotYet, theme_of
 from console.render import page, part
 from console.security import BodyTooLong
-from core.ledger import Busy, Full, LedgerError, TooLarge
+from core.ledger import Busy, Full, LedgerError, Malformed, TooLarge
 
 log = logging.getLogger("console")
 
@@ -71,8 +71,8 @@ def handle(app: FastAPI) -> None:
     """Give every kind of error its status. Anything not listed is a defect: logged with its trace, told as 500."""
     for error, status in (
         (Absent, 404), (NotYet, 503), (BadQuestion, 422), (BodyTooLong, 413), (TooManyListeners, 503),
-        (msgspec.ValidationError, 422), (msgspec.DecodeError, 400), (TooLarge, 413), (Full, 503), (Busy, 503),
-        (LedgerError, 503),
+        (msgspec.ValidationError, 422), (msgspec.DecodeError, 400), (TooLarge, 413), (Malformed, 422),
+        (Full, 503), (Busy, 503), (LedgerError, 503),
     ):  # fmt: skip
         app.add_exception_handler(error, _telling(status))
     app.add_exception_handler(HTTPException, _http)

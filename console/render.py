@@ -80,7 +80,7 @@ def state(name: str) -> Markup:
 
 def _shown(value: Any) -> Any:
     """What every ``{{ }}`` passes through before it is escaped."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return value if isinstance(value, Markup | int | float | None) else visible(str(value))
 
 
 @cache

@@ -149,6 +149,6 @@ def _plain(value: Any) -> Any:
     """A cell no spreadsheet takes for a formula, whatever an agent or a plan wrote into it."""
     if isinstance(value, tuple):
         value = " ".join(value)
-    if isinstance(value, str) and (value.lstrip()[:1] in FORMULA or value[:1] in ("\t", "\r")):
+    if isinstance(value, str) and (value.lstrip()[:1] in FORMULA or value[:1] in ("\t", "\r", "\n")):
         return f"'{value}"
     return "" if value is None else value
