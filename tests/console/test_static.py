@@ -43,3 +43,14 @@ def test_only_the_tokens_name_a_colour():
         if path.suffix == ".css" and path.name != "tokens.css":
             bare = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
             assert not re.search(r"#[0-9a-f]{3,8}\b|\b(?:rgb|hsl|oklch)a?\(", bare, re.IGNORECASE), path.name
+
+
+def test_every_block_of_a_stylesheet_is_closed_once():
+    """A brace too many makes a browser throw away the rules after it, without a word."""
+    for path in OURS:
+        if path.suffix == ".css":
+            open_blocks = 0
+            for sign in re.findall(r"[{}]", re.sub(r"/\*.*?\*/|\"[^\"]*\"", "", path.read_text(), flags=re.DOTALL)):
+                open_blocks += 1 if sign == "{" else -1
+                assert open_blocks >= 0, path.name
+            assert open_blocks == 0, path.name
