@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import typing
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from console import words
+from console.forms import Order
 from core.domain import task
 from core.domain.spec import TaskSpec
 from core.door import Pending
@@ -259,3 +262,8 @@ async def test_every_new_order_is_a_form_that_says_what_it_did(busy: Tower):
         answer = await busy.client.post("/orders", data=order, headers=HTMX)
         assert answer.status_code == 200, (order, answer.text)
         assert order["type"] not in answer.text, "the toast speaks words, not tags"
+
+
+def test_every_order_a_person_gives_is_told_in_words():
+    tags = {str(order.__struct_config__.tag) for order in typing.get_args(Order)}
+    assert {each for each in tags if each not in words.ORDERED and not each.startswith("plan.")} == set()
