@@ -18,6 +18,7 @@ from console import openapi
 from console.desk import Desk, desk_of
 from console.errors import refuse
 from console.forms import Order
+from console.given import schema
 from console.look import Absent, BadQuestion, Look, filters, looking
 from console.output import output_of
 from console.panels import NEAR
@@ -185,7 +186,7 @@ def _by_path(query: Any) -> Load:
 
 def _id_of(path: str) -> str:
     """``/api/tasks/<session>/<name>[/…]`` names the task ``session/name``."""
-    parts = path.split("/")
+    parts = unquote(path).split("/")
     return f"{parts[3]}/{parts[4]}"
 
 
@@ -211,7 +212,13 @@ async def _seen(desk: Desk, look: Look) -> Any:
 
 
 async def _template(desk: Desk, look: Look) -> Any:
-    return await desk.read_model.query(queries.template, look.at, unquote(look.path.split("/")[3]))
+    return await desk.read_model.query(queries.template, look.at, unquote(look.path).split("/")[3])
+
+
+async def _schema(desk: Desk, look: Look) -> Any:
+    """What a use is asked for, as JSON Schema."""
+    found = await _template(desk, look)
+    return None if found is None else schema(found.spec)
 
 
 async def _usage(desk: Desk, look: Look) -> Any:
@@ -241,6 +248,7 @@ _lists("/hour", rows.Hour, _simple(queries.hour))
 _lists("/usage", list[rows.UsageRow], _usage)
 _lists("/templates", list[TemplateRow], _simple(queries.templates))
 _lists("/templates/{template}", Template, _template)
+_lists("/templates/{template}/schema", dict[str, Any], _schema)
 _lists("/commands", rows.Commands, _by_filter(queries.commands, rows.CommandFilter), rows.CommandFilter)
 _lists("/read-model", verify.Standing, _simple(verify.standing))
 _lists("/timeline", rows.Timeline, _by_filter(queries.timeline, rows.TimelineFilter), rows.TimelineFilter)

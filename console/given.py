@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from core.domain import slots
 from core.domain.slots import Value
@@ -82,6 +83,42 @@ def told(reason: str, names: Iterable[str]) -> dict[str, str]:
     found = re.findall(r"param ([a-z0-9_]+): (.*?)(?=; param [a-z0-9_]+: |$)", reason)
     known = set(names)
     return {name: says for name, says in found if name in known}
+
+
+def schema(spec: TemplateSpec) -> dict[str, Any]:
+    """The parameters as JSON Schema (2020-12): what other programs can make a form or check a use with."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": spec.title,
+        "type": "object",
+        "properties": {param.name: _schema(param) for param in spec.params},
+        "required": [param.name for param in spec.params if param.required and param.default is None],
+        "additionalProperties": False,
+    }
+
+
+def _schema(param: Param) -> dict[str, Any]:
+    said: dict[str, Any] = {"title": param.called}
+    low, high = {"text": ("minLength", "maxLength"), "list": ("minItems", "maxItems")}.get(
+        param.kind, ("minimum", "maximum")
+    )
+    match param.kind:
+        case "number":
+            said["type"] = "integer" if param.whole else "number"
+        case "yes_no":
+            said["type"] = "boolean"
+        case "list":
+            said |= {"type": "array", "items": {"type": "string", "minLength": 1}}
+        case "choice":
+            said |= {"type": "string", "enum": param.choices}
+        case "text":
+            said["type"] = "string"
+    bounds = {low: param.least, high: param.most} if param.kind in ("number", "text", "list") else {}
+    said |= {
+        name: bound if param.kind == "number" else int(bound) for name, bound in bounds.items() if bound is not None
+    }
+    said |= {"description": param.help} if param.help else {}
+    return said | ({"default": param.default} if param.default is not None else {})
 
 
 def _number(text: str) -> int | float:

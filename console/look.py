@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -110,7 +111,7 @@ async def looking(request: Request) -> tuple[Desk, Look]:
     look = Look(
         at=await _moment(desk, request.query_params.get("at", ""), now),
         now=now,
-        path=request.url.path,
+        path=quote(request.scope["path"], safe="/~:@!$&'()*+,;="),  # links of the page lead back to it
         asked=_asked(request),
         moments=len(request.query_params.getlist("at")),
         part=request.query_params.get("part", ""),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_TEMPLATES = 200
 KEPT = 10  # versions of a template that can still be used
-RESERVED = ("new",)  # words of the console's addresses
+RESERVED = ("new", ".", "..")  # words of the console's addresses
 TOLD = 4  # faults a refusal names one by one
 
 Params = Annotated[dict[Annotated[str, Meta(max_length=60)], Given], Meta(max_length=60)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
 import pytest
@@ -216,6 +216,25 @@ async def test_its_page_shows_uses_with_their_tasks_states_and_versions_with_wha
     assert "This is version 1" in old
     assert (await tower.client.get("/templates/build?version=9")).status_code == 422
     assert (await tower.client.get("/templates/nothing")).status_code == 404
+
+
+async def test_what_a_use_is_asked_for_is_there_as_json_schema(tower: Tower):
+    await define(tower)
+    said = (await tower.client.get("/api/templates/build/schema")).json()
+    assert said["required"] == ["goal"]
+    assert said["properties"]["goal"] == {"title": "Goal", "type": "string", "maxLength": 40}
+    assert said["properties"]["count"] == {"title": "count", "type": "integer", "maximum": 5, "default": 3}
+    assert said["properties"]["careful"] == {"title": "careful", "type": "boolean"}
+    assert (await tower.client.get("/api/templates/nothing/schema")).status_code == 404
+
+
+async def test_a_name_with_odd_signs_has_its_pages(tower: Tower):
+    for name in ("50%", "a%25b", "a?b#c&d"):
+        await tower.order(template.Define(template_id=name, spec=SPEC))
+    await tower.folded()
+    for name in ("50%", "a%25b", "a?b#c&d"):
+        for place in ("/templates/{}", "/templates/{}/use", "/templates/{}/edit", "/api/templates/{}"):
+            assert (await tower.client.get(place.format(quote(name, safe="")))).status_code == 200
 
 
 async def test_it_is_found_by_a_few_words_and_used_from_there(tower: Tower):

@@ -91,6 +91,7 @@ def test_a_retired_template_is_not_used_until_it_is_defined_again():
 def test_an_unknown_template_is_refused_by_name():
     assert given().refusal(use()).reason == "there is no template 'build': define it first"
     assert "'new' is a word" in given().refusal(template.Define(template_id="new", spec=SPEC)).reason
+    assert "'..' is a word" in given().refusal(template.Define(template_id="..", spec=SPEC)).reason
     assert "cannot be used" in given().refusal(template.Define(template_id="a b", spec=SPEC)).reason
 
 
