@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from core.domain.words import Usage
-from projections.prices import Rates, rates
+from projections.prices import MILLION, Rates, rates
 from projections.rows import At, Row, tokens
 from projections.store import Reader
 
@@ -26,25 +26,33 @@ Basis = Literal["reported", "estimated", "partly estimated", "unpriced", "none"]
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
 MOST = 100  # rows of a table of costs
 
+_MODEL = "coalesce(nullif(a.model, ''), a.adapter, '')"
 _KEYS: dict[str, str] = {
     "session": "r.session_id",
     "agent": "r.agent_id",
-    "model": "coalesce(nullif(a.model, ''), a.adapter, '')",
+    "model": _MODEL,
     "task": "r.task_id",
     "lane": "r.lane",
     "run": "r.run_id",
     "state": "r.state",
     "hour": "(case when r.ended_at = 0 then $now else r.ended_at end // 3600000000) * 3600000000",
+    # how lately: 0 under way, 1 in the last five minutes, 2 in the last hour, 3 before; and 10 more when not today
+    "lately": "(case when r.ended_at = 0 then 0 when r.ended_at >= $now - 300000000 then 1 "
+    "when r.ended_at >= $now - 3600000000 then 2 else 3 end) "
+    "+ case when r.ended_at = 0 or r.ended_at >= $midnight then 0 else 10 end",
 }
+_UNTOLD = "and r.cost_uusd is null and r.input_tokens + r.output_tokens + r.cache_read_tokens + r.cache_write_tokens"
 _BASES = {
-    "reported": "where reported is not null",
-    "estimated": "where estimated is not null",
-    "unpriced": "where reported is null and estimated is null and tokens > 0",
-    "none": "where reported is null and tokens = 0",
+    "reported": "and r.cost_uusd is not null",
+    "estimated": f"{_UNTOLD} > 0 and /*who*/ in (select who from rates)",  # noqa: S608 - our own words
+    "unpriced": f"{_UNTOLD} > 0 and coalesce(/*who*/, '') not in (select who from rates)",  # noqa: S608
+    "none": f"{_UNTOLD} = 0",
 }
 _TITLED = ("task", "run")
 _AS_IT_STANDS = "r.from_seq <= $seq and r.to_seq > $seq and (r.ended_at = 0 or r.ended_at >= $since)"
 _UNDER_WAY_THEN = "r.from_seq <= $first and r.to_seq > $first and r.ended_at = 0"
+# By its agent's model when the run began, where agents changed theirs or that is asked for; else by its agent alone.
+_OF_MODELS = "runs r left join agents a on a.agent_id = r.agent_id and a.from_seq <= r.born and a.to_seq > r.born"
 
 
 class Cost(Row, frozen=True):
@@ -160,29 +168,35 @@ def spent_by(db: Reader, at: At, by: By, keys: Sequence[str] = ()) -> dict[str, 
     ``keys``."""
     where = f"and list_contains($keys, {_KEYS[by]})" if keys else ""
     found = _ask(db, at, by, {"where": where}, {"keys": list(keys), "since": 0})
-    return {str(row.key): row for row in found}
+    return {str(row.key): row for row in found.rows}
 
 
 def costs(
     db: Reader, at: At, by: By, wanted: CostFilter, *, otherwise: Rates | None = None, limit: int = MOST
 ) -> Costs:
     """What the wanted runs cost, by one thing about them. ``limit`` 0: every row."""
-    where = _where(wanted)
     values = {"since": wanted.since, **_asked(wanted)}
-    clauses = {"where": where, "basis": _BASES.get(wanted.basis, "")}
     shown = {"limit": f"limit {limit}" if limit else "", "order": "key," if by == "hour" else ""}
-    rows = _ask(db, at, by, clauses | shown, values, otherwise)
-    total = _ask(db, at, None, clauses, values, otherwise)
-    return Costs(rows=rows, total=total[0] if total else Spent())
+    return _ask(db, at, by, {"where": _where(wanted), **shown}, values, otherwise, of_models=bool(wanted.model))
 
 
 def burn(db: Reader, at: At) -> Burn:
     """Today, and how fast money goes."""
     midnight = at.at // DAY_US * DAY_US
+    since = min(midnight, at.at - HOUR_US)
+    found = {int(row.key): row for row in _ask(db, at, "lately", {}, {"since": since, "midnight": midnight}).rows}
+
+    def increase(most: int, window_us: int) -> int:
+        """Runs over or under way now, less what those under way then had cost by then."""
+        now = sum(row.uusd or 0 for key, row in found.items() if key % 10 <= most)
+        after = db.ask("costs.first", since=at.at - window_us)[0]["seq"]
+        first = at.events_seq if after is None else min(int(after) - 1, at.events_seq)
+        return now - (_ask(db, at, "state", {"rows": _UNDER_WAY_THEN}, {"first": first}).total.uusd or 0)
+
     return Burn(
-        today=_sum(db, at, midnight),
-        last_5m_uusd=_increase(db, at, at.at - 5 * MINUTE_US),
-        last_60m_uusd=_increase(db, at, at.at - HOUR_US),
+        today=_together([row for key, row in found.items() if key < 10]),
+        last_5m_uusd=increase(1, 5 * MINUTE_US),
+        last_60m_uusd=increase(2, HOUR_US),
         midnight=midnight,
         next_midnight=midnight + DAY_US,
         now=at.at,
@@ -195,56 +209,65 @@ def hours(db: Reader, at: At, wanted: CostFilter, *, count: int = 24) -> list[Sp
     last = at.at // HOUR_US * HOUR_US
     first = last - (count - 1) * HOUR_US
     narrowed = msgspec.structs.replace(wanted, since=max(first, wanted.since), hour=0)
-    values = {"since": narrowed.since, **_asked(narrowed)}
-    found = {row.key: row for row in _ask(db, at, "hour", {"where": _where(narrowed)}, values)}
+    found = {row.key: row for row in costs(db, at, "hour", narrowed, limit=0).rows}
     return [found.get(hour, Spent(key=hour)) for hour in range(first, last + 1, HOUR_US)]
 
 
 def models(db: Reader, at: At) -> list[str]:
     """Every model an agent had up to the moment."""
-    return sorted(row["model"] for row in db.ask("costs.models", seq=at.events_seq))
+    return sorted({row["model"] for row in db.ask("costs.models", seq=at.events_seq) if row["model"]})
 
 
-def _sum(db: Reader, at: At, since: int) -> Spent:
-    found = _ask(db, at, None, {}, {"since": since})
-    return found[0] if found else Spent()
-
-
-def _increase(db: Reader, at: At, since: int) -> int:
-    """What the fleet spent since then: runs over or under way now, less what those under way then had cost by then."""
-    first = int(db.ask("costs.first", since=since)[0]["seq"])
-    before = _ask(db, at, None, {"rows": _UNDER_WAY_THEN}, {"first": first})
-    return (_sum(db, at, since).uusd or 0) - ((before[0].uusd or 0) if before else 0)
+def _together(rows: Sequence[Spent]) -> Spent:
+    fields = [name for name in Spent.__struct_fields__ if name not in ("key", "title", "keys")]
+    sums: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in fields}
+    return Spent(**sums)
 
 
 def _ask(  # noqa: PLR0917 - clauses and values of one query
     db: Reader,
     at: At,
-    by: By | None,
+    by: str,
     clauses: dict[str, str],
     values: dict[str, Any],
     otherwise: Rates | None = None,
-) -> list[Spent]:
-    key = _KEYS[by] if by else "''"
-    named = {"key": key, "title": "r.title" if by in _TITLED else "''", "rows": _AS_IT_STANDS, "where": ""}
+    *,
+    of_models: bool = False,
+) -> Costs:
+    agents = db.ask("costs.models", seq=at.events_seq)
+    of_models = of_models or by == "model" or len({row["agent_id"] for row in agents}) < len(agents)
+    who = "a.model" if of_models else "r.agent_id"
+    named = {
+        "key": _KEYS[by], "who": who, "of": _OF_MODELS if of_models else "runs r", "rows": _AS_IT_STANDS,
+        "title": "r.title" if by in _TITLED else "''", "where": "",
+    }  # fmt: skip
+    named |= clauses
+    named["where"] = named["where"].replace("/*who*/", who)
+    owners = [(row["model"] if of_models else row["agent_id"], row["model"]) for row in agents]
     found = db.ask(
-        "costs.spent",
-        {**named, **clauses},
-        seq=at.events_seq,
-        now=at.at,
-        **_price_list(models(db, at)),
-        **_as(otherwise),
-        **values,
+        "costs.spent", named, seq=at.events_seq, now=at.at, **_price_list(owners), **_as(otherwise), **values
     )
-    return [Spent(**row) for row in found]
+    rows = [_spent(row) for row in found if not row["whole"]]
+    total = next((_spent(row) for row in found if row["whole"]), Spent())
+    return Costs(rows=rows, total=msgspec.structs.replace(total, key="", title=""))
 
 
-def _price_list(names: list[str]) -> dict[str, list[Any]]:
-    """The rates of the models that have any, as columns."""
-    known = [(name, found) for name in names if (found := rates(name)) is not None]
-    columns: dict[str, list[Any]] = {"models": [name for name, _ in known]}
+def _spent(row: dict[str, Any]) -> Spent:
+    """Sums are told in millionths of a dollar for a million tokens; money in millionths of a dollar."""
+    told: dict[str, Any] = {name: value for name, value in row.items() if name in Spent.__struct_fields__}
+    return Spent(**told, estimated_uusd=_millionth(row["estimated"]), otherwise_uusd=_millionth(row["otherwise"]))
+
+
+def _millionth(total: int) -> int:
+    return (int(total) + MILLION // 2) // MILLION
+
+
+def _price_list(owners: Sequence[tuple[str, str]]) -> dict[str, list[Any]]:
+    """The rates of those whose model has any, as columns."""
+    known = {who: found for who, model in owners if (found := rates(model)) is not None}
+    columns: dict[str, list[Any]] = {"who": list(known)}
     for field in ("fresh", "cache_read", "cache_write", "output"):
-        columns[field] = [getattr(found, field) for _, found in known]
+        columns[field] = [getattr(found, field) for found in known.values()]
     return columns
 
 
@@ -262,4 +285,5 @@ def _where(wanted: CostFilter) -> str:
                if getattr(wanted, name)]  # fmt: skip
     clauses += [f"and {_KEYS['model']} = $model"] if wanted.model else []
     clauses += [f"and {_KEYS['hour']} = $hour"] if wanted.hour else []
+    clauses += [_BASES[wanted.basis]] if wanted.basis else []
     return " ".join(clauses)
