@@ -13,6 +13,7 @@ from console.look import BadQuestion, Look, looking
 from console.panels import Panel, show
 from console.render import query
 from console.search import Search, search_of
+from console.views import kept_views
 from projections import queries
 from projections.board import By
 from projections.rows import TaskRow
@@ -43,7 +44,9 @@ async def board(request: Request) -> Response:
     if by is None:
         raise BadQuestion(f"?by={look.get('by')[:40]} is none; the board is cut by session or lane, or by nothing.")
     search = search_of(look)
-    panel = Panel("board", ("tasks", "runs", "board_limits"), lambda: _board(desk, look, search, by), every_s=15)
+    panel = Panel(
+        "board", ("tasks", "runs", "board_limits", "views"), lambda: _board(desk, look, search, by), every_s=15
+    )
     page = await show(request, desk, look, "board", "Board", [panel], search=search, by=by)
     if search.problems and not look.part:
         page.status_code = 422
@@ -55,7 +58,8 @@ async def _board(desk: Desk, look: Look, search: Search, by: By) -> dict[str, An
     found = None
     if not search.problems:
         found = await desk.read_model.query(queries.board, look.at, search.wanted, by=by, most=most)
-    rows = {"found": found, "search": search, "by": by, "moves_of": moves_of}
+    rows: dict[str, Any] = {"found": found, "search": search, "by": by, "moves_of": moves_of}
+    rows |= {"kept": await kept_views(desk, look), "asked_now": query(q=search.line, by=by)[1:]}
     return rows | {"list_of": lambda column, lane="": _list_of(look, search, column, by, lane)}
 
 

@@ -18,6 +18,7 @@ from console.panels import Panel, show
 from console.render import part, query
 from console.search import QUALIFIERS, Search, search_of
 from console.suggest import suggestions
+from console.views import kept_views
 from projections import queries
 from projections.rows import TaskFilter, TaskOrder, TaskRow
 
@@ -95,7 +96,7 @@ async def _tasks(desk: Desk, look: Look, search: Search) -> dict[str, Any]:
     return {
         "found": found, "search": search, "lanes": lanes, "views": VIEWS, "states": everything.by_state, "file": file,
         "qualifiers": QUALIFIERS, "asks": lambda line: asking(look, line),
-        "kept": [view for view in await desk.read_model.query(queries.views, look.at) if view.page == look.path],
+        "kept": await kept_views(desk, look),
         "asked_now": query(q=search.line, order=look.get("order"))[1:],
     }  # fmt: skip
 

@@ -117,3 +117,26 @@ async def test_in_the_past_no_card_moves(busy: Tower):
     assert column(page, "ready") == ["odd"]
     assert 'draggable="true"' not in page
     assert "data-to=" not in page
+
+
+async def test_a_view_of_the_board_is_kept_under_a_name(busy: Tower):
+    page = await shown(busy, q="lane:C", by="session")
+    [query] = re.findall(r'name="query" value="([^"]+)"', page)
+    order = {"type": "view.save", "view_id": "Saws", "page": "/board", "query": unescape(query), "back": "/board"}
+    assert (await busy.client.post("/orders", data=order)).status_code == 303
+    page = await shown(busy)
+    [href] = re.findall(r'<a class="chip" href="([^"]+)"[^>]*>Saws', page)
+    assert unescape(href) == "/board?q=lane%3AC&by=session"
+    assert "Saws" not in (await busy.client.get("/tasks")).text  # it is a view of this page
+
+
+async def test_what_a_task_says_is_text_on_its_card(tower: Tower):
+    evil = '<img src=x onerror=alert(1)>"\u202e<script>alert(1)</script>'
+    await tower.submit("evil", title=evil, command=evil, labels=[evil[:20]])
+    for path in ("/board", "/board?by=session", "/queues", "/tasks?peek=default/evil", "/tasks/bulk?do=pause&all=1"):
+        await tower.folded()
+        page = (await tower.client.get(path)).text
+        assert "default/evil" in page, path
+        assert "<img" not in page, path
+        assert "alert(1)</script>" not in page, path
+        assert "\u202e" not in page, path
