@@ -14,7 +14,7 @@ import msgspec
 
 from console.terminal import Line, Screen, marked
 from core.domain.words import token
-from core.ledger import Ledger, Stored
+from core.ledger import Ledger, LedgerError, Stored
 from core.observation import OFFSET
 
 MOST_CHARS = 256 << 10  # of one run kept for its page; the whole is downloaded
@@ -22,6 +22,7 @@ MOST_LINES = 2_000
 MOST_SCROLLS = 32  # runs whose output is kept at hand
 MOST_FOUND = 500  # lines a search shows
 SEARCHED_CHARS = 32 << 20  # more than any run may print
+LARGE = 32 << 10  # bytes of a piece of output
 READ_WITHIN_S = 2.0
 DOWNLOAD_WITHIN_S = 30.0
 
@@ -40,6 +41,7 @@ class Output(msgspec.Struct, frozen=True):
     last_at: int = 0
     steady: int = 1
     base: str = ""
+    problem: str = ""  # why it could not be read on just now
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -65,6 +67,7 @@ class Scroll:
         self.bytes = 0
         self.last_at = 0
         self.late = False
+        self.problem = ""
         self._created = created  # of the stream: one made again under its name is another one
         self._read = 0  # the last sequence of the stream looked at
         self._first = 0  # the first that was ours
@@ -79,20 +82,28 @@ class Scroll:
         """What is known, from line ``since`` on."""
         screen = self.screen
         return Output(
-            screen.lines(since), self.bytes, screen.cut, self.late, self.last_at, screen.steady, self.base
+            screen.lines(since), self.bytes, screen.cut, self.late, self.last_at, screen.steady, self.base, self.problem
         )  # fmt: skip
 
     async def read_on(self, ledger: Ledger, *, until: int = 0) -> None:
-        """Take in what was printed since (up to ``until``, microseconds, where given), within the bound on reading."""
+        """Take in what was printed since (up to ``until``, microseconds, where given), within the bound on reading.
+        What was read before stays where the log cannot be asked; ``problem`` says why."""
         async with self._lock:
-            head = await ledger.head("OUTPUT")
-            if head.created != self._created or head.last_seq < self._read:
-                self._begin(head.created)
-            before = self._read
-            whole = await self._take_up_to(ledger, head.last_seq, until)
-            if not whole and before:  # the server took back what we had read, and went on: read it all again
-                self._begin(head.created)
-                await self._take_up_to(ledger, head.last_seq, until)
+            try:
+                await self._read_on(ledger, until)
+                self.problem = ""
+            except LedgerError as error:
+                self.problem = str(error)
+
+    async def _read_on(self, ledger: Ledger, until: int) -> None:
+        head = await ledger.head("OUTPUT")
+        if head.created != self._created or head.last_seq < self._read:
+            self._begin(head.created)
+        before = self._read
+        whole = await self._take_up_to(ledger, head.last_seq, until)
+        if not whole and before:  # the server took back what we had read, and went on: read it all again
+            self._begin(head.created)
+            await self._take_up_to(ledger, head.last_seq, until)
 
     async def _take_up_to(self, ledger: Ledger, last: int, until: int) -> bool:
         """Whether nothing was missing."""
@@ -105,6 +116,8 @@ class Scroll:
                         wanted = [each for each in stored if not until or each.at <= until]
                         for each in wanted:
                             whole &= self._take(each)
+                            if len(each.data) > LARGE:
+                                await asyncio.sleep(0)  # others are served between two large pieces
                         self._read = stored[-1].seq
                 self._read = max(self._read, last)
         except TimeoutError:

@@ -64,6 +64,11 @@ async def test_output_is_followed_searched_and_a_diff_and_an_artifact_are_opened
         await page.locator(".follow").click()
         assert await log.evaluate(at_end)
 
+        rest = "".join(f"\nmore {n}" for n in range(2_500))
+        busy.say(RUN, rest, offset=SAID + len(text) + len("the last line"))
+        await expect(log.locator("li").last).to_contain_text("more 2499")
+        await expect(log.locator("li")).to_have_count(2_000)  # however long it is followed
+
         await page.get_by_label("Search the output").fill("ROW 39")
         await page.keyboard.press("Enter")
         await expect(page.locator(".found")).to_contain_text("11 places in 11 lines")

@@ -9,6 +9,7 @@ import pytest
 from console.output import Scroll, Scrolls
 from core.domain import run
 from core.domain.words import Artifact, Usage
+from core.ledger import Busy
 from core.memory import MemoryLedger
 from tests.console.tower import ONE_TRY, Tower
 
@@ -91,6 +92,20 @@ async def test_output_the_server_took_back_is_read_anew_and_the_hole_is_marked(b
     assert [(line.text, line.lost) for line in scroll.output().lines] == [("one", 0), ("", 4), ("three", 0)]
     assert not scroll.output().lines[1].aged
     assert "4\u00a0B lost here" in await page(busy, f"/runs/{run_id}")
+
+
+async def test_a_log_that_cannot_be_asked_leaves_the_page_and_what_was_read(busy: Tower, monkeypatch):
+    await page(busy, RUN)
+
+    async def down(*_: object) -> None:
+        raise Busy("the server has no leader")
+
+    monkeypatch.setattr(busy.ledger, "head", down)
+    html = await page(busy, RUN)
+    assert "could not be read on just now: the server has no leader. What was read before is below" in html
+    assert numbers(html) == [1, 2]
+    monkeypatch.undo()
+    assert "could not be read" not in await page(busy, RUN)
 
 
 async def test_output_that_aged_away_says_so(busy: Tower):
