@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import httpx2
 
@@ -84,6 +85,13 @@ async def test_metrics_are_text_that_prometheus_reads(busy: Tower):
     assert 'switchtower_runs{state="running"} 1' in answer.text
     assert 'switchtower_fold_lag_messages{stream="EVENTS"} 0' in answer.text
     assert "switchtower_core_keeps_up 1" in answer.text
+
+
+async def test_every_metric_is_told_in_the_documents_and_every_told_one_is_there(busy: Tower):
+    text = (await busy.machine.get("/metrics")).text
+    there = {each.split()[2] for each in text.splitlines() if each.startswith("# TYPE")}
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)", page, re.MULTILINE)) == there
 
 
 async def test_orders_are_counted_with_what_they_took(tower: Tower):
