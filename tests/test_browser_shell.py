@@ -178,6 +178,40 @@ async def test_what_arrives_waits_while_the_hand_is_in_the_list(tower: Tower, ba
         assert seen.complaints == []
 
 
+async def test_the_focus_stays_where_it_is_while_its_row_is_drawn_anew(tower: Tower, base: str, browser: Browser):  # noqa: F811
+    await at_work(tower)
+    async with window(browser, tower, base) as seen:
+        page = seen.page
+        await seen.live()
+        row = page.locator('[id="at-default/load~1"]')
+        await row.get_by_role("link").first.focus()
+        await tower.progress("default/load~1", "counting on", 70)
+        await expect(row).to_contain_text("70 %")
+        await expect(row.get_by_role("link").first).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(row.get_by_role("link").first).not_to_be_focused()
+
+
+async def test_no_page_of_the_shell_is_wider_than_a_phone_or_a_window_at_twice_the_size(
+    tower: Tower,  # noqa: F811
+    base: str,  # noqa: F811
+    browser: Browser,  # noqa: F811
+):
+    await at_work(tower)
+    await tower.order_and_fold({"type": "core.halt", "gently": True, "reason": "a reason as long as one may be" * 4})
+    for width, height in ((360, 780), (720, 450)):
+        async with window(browser, tower, base, viewport={"width": width, "height": height}) as seen:
+            for path in ("/", "/#nav", "/agents", "/agents/w1/a1", "/agents/compare?a=w1/a0&b=w1/a1",
+                         "/agents/all?do=stop", "/agents/add", "/palette?q=load", "/keys", "/halt"):  # fmt: skip
+                page = await seen.go(path)
+                wider = await page.evaluate(
+                    "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                )
+                assert wider <= 0, (path, width)
+            await page.keyboard.press("Control+k")
+            await expect(page.locator("dialog#palette")).to_be_in_viewport(ratio=1)
+
+
 async def test_agents_are_paused_stopped_messaged_and_compared(tower: Tower, base: str, browser: Browser):  # noqa: F811
     await at_work(tower)
     async with window(browser, tower, base) as seen:
