@@ -134,6 +134,31 @@ async def test_a_card_is_moved_by_hand_and_by_its_menu(tower: Tower, base: str, 
         assert seen.complaints == []
 
 
+async def test_without_script_lists_are_searched_lines_reordered_and_cards_moved(
+    tower: Tower, base: str, browser: Browser
+):
+    await tower.bring_plan(**{f"t{n}": TaskSpec(title=f"Task {n}", lane="B") for n in range(3)})
+    await tower.folded()
+    async with window(browser, tower, base, java_script_enabled=False) as seen:
+        page = await seen.go("/tasks")
+        await page.get_by_label("Search tasks").fill("lane:B task")
+        await page.get_by_role("button", name="Search").click()
+        await page.get_by_label("Select t1").check()
+        await page.get_by_role("button", name="Pause…").click()
+        await page.get_by_label("Reason").fill("not today")
+        await page.get_by_role("button", name="Pause 1 task").click()
+        await expect(page.locator("#given")).to_contain_text("1 of 1 ordered")
+        page = await seen.go("/queues")
+        await page.get_by_role("button", name="t2: up").click()
+        await page.wait_for_url("**/queues?**")
+        assert await ids(page, "#line-B tr") == ["t2", "t0"]
+        page = await seen.go("/board")
+        await page.locator('[id="card-default/t1"] summary').click()
+        await page.locator('[id="card-default/t1"]').get_by_role("button", name="Ready").click()
+        await page.wait_for_url("**/board?**")
+        await expect(page.locator('.col[data-column="ready"] [id="card-default/t1"]')).to_have_count(1)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_on_a_phone_nothing_is_wider_than_the_window_and_axe_finds_nothing(
     tower: Tower, base: str, browser: Browser, theme: str
