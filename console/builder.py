@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from console import given
+from core.domain import slots
 from core.domain.slots import is_name
 from core.domain.template_spec import Draft, Fault, Param, TemplateSpec, faults
 
@@ -22,6 +23,7 @@ TASK_FIELDS = (
     "max_attempts", "time_limit_s",
 )  # fmt: skip
 MOST_ROWS = {"params": 40, "tasks": 100}
+SAID = {"depends_on": "after", "when": "only with", "max_attempts": "attempts", "time_limit_s": "time limit"}
 FLAGS = ("required", "whole", "long")
 LISTED = ("choices", "files", "labels")
 NAMES = ("depends_on", "needs")
@@ -136,6 +138,23 @@ def by_place(found: list[Fault]) -> dict[str, str]:
     return told
 
 
+def places(sketch: Sketch, wrong: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Where something is wrong: the row's anchor in the page, and the field in words."""
+    told = []
+    for place in wrong:
+        kind, _, rest = place.partition(".")
+        row, _, field = rest.partition(".")
+        if not row.isdecimal():
+            told.append(("what", place.replace("_", " ")))
+            continue
+        held: list[Row] = getattr(sketch, kind)
+        thing = "parameter" if kind == "params" else "task"
+        told.append(
+            (f"{kind}-{row}", f"{thing} {held[int(row)]['name'][:40] or int(row) + 1}, {SAID.get(field, field)}")
+        )
+    return told
+
+
 def to_json(spec: TemplateSpec) -> str:
     return msgspec.json.format(msgspec.json.encode(spec), indent=2).decode()
 
@@ -169,7 +188,7 @@ def _texts(held: Param | Draft, default: str) -> Row:
         elif field.name in NAMES:
             texts[field.name] = ", ".join(inner)
         elif field.name in ("least", "most", "max_attempts", "time_limit_s"):
-            texts[field.name] = "" if inner in (None, field.default) else f"{inner:g}"
+            texts[field.name] = "" if inner in (None, field.default) else slots.as_text(inner)
         else:
             texts[field.name] = str(inner)
     return texts

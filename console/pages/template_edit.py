@@ -135,7 +135,8 @@ async def _draw(request: Request, desk: Desk, look: Look, form: Form, *, status:
     editing = form.sketch.base != "0"
     made = _example(form.spec) if form.spec is not None else None
     rows: dict[str, Any] = {
-        "form": form, "sketch": form.sketch, "wrong": form.wrong, "kinds": KINDS, "editing": editing,
+        "form": form, "sketch": form.sketch, "wrong": form.wrong, "kinds": KINDS,
+        "places": builder.places(form.sketch, form.wrong), "editing": editing,
         "command_id": new_id(desk.clock),  # sent twice by a double click, it is still one order
         "lanes": await desk.read_model.query(queries.lanes, look.at), "text_of": slots.as_text,
         "made": made, "drawing": outline.of_made(made or [], EXAMPLE),

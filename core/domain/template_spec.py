@@ -21,15 +21,10 @@ MAX_SPEC = 64 << 10  # bytes of a template as JSON
 LONGEST_LOCAL = 60  # characters of a task's name within its template
 EDGE = 2.0**53
 
-Number = Annotated[float, Meta(ge=-EDGE, le=EDGE)]
+Whole = Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]
+Fraction = Annotated[float, Meta(ge=-EDGE, le=EDGE)]
 Help = Annotated[str, Meta(max_length=1_000)]
-Given = (
-    Annotated[str, Meta(max_length=10_000)]
-    | Annotated[int, Meta(ge=-(1 << 53), le=1 << 53)]
-    | Number
-    | bool
-    | Annotated[list[Line], Meta(max_length=100)]
-)
+Given = Annotated[str, Meta(max_length=10_000)] | Whole | Fraction | bool | Annotated[list[Line], Meta(max_length=100)]
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -42,8 +37,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     required: bool = False
     default: Given | None = None
     choices: Annotated[list[Line], Meta(max_length=50)] = []
-    least: Number | None = None
-    most: Number | None = None
+    least: Whole | Fraction | None = None
+    most: Whole | Fraction | None = None
     whole: bool = False
     long: bool = False
     help: Help = ""
