@@ -68,6 +68,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     agents: dict[str, int]
     workers: dict[str, int]
     runs: dict[str, int]
+    fleet: notes.FleetState
     positions: rows.Positions
     open_pages: int
 
@@ -108,8 +109,8 @@ async def status(request: Request) -> Response:
     return json(
         Status(
             version=VERSION, at=look.at, tasks=counts.tasks, containers=counts.containers, agents=counts.agents,
-            workers=counts.workers, runs=counts.runs, positions=desk.read_model.positions(),
-            open_pages=desk.hub.listeners,
+            workers=counts.workers, runs=counts.runs, fleet=await desk.read_model.query(queries.fleet_state, look.at),
+            positions=desk.read_model.positions(), open_pages=desk.hub.listeners,
         )
     )  # fmt: skip
 

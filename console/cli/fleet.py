@@ -11,6 +11,7 @@ from console.cli.orders import give
 from console.cli.shown import clock_time
 from console.cli.where import HERE, Where
 from core.domain import system
+from core.domain.schedule import said_by
 
 FLEET = "the fleet"
 
@@ -24,8 +25,7 @@ def status(*, where: Where = HERE) -> int:
     if not found["halted"]:
         out.text("The fleet is not halted.")
         return 0
-    because = f": {found['because']}" if found["because"] else ""
-    out.text(f"The fleet is halted since {clock_time(found['since'])} by {found['by']}{because}")
+    out.text(f"The fleet is halted since {clock_time(found['since'])} {said_by(found['by'], found['because'])}")
     return 0
 
 

@@ -9,6 +9,7 @@ from console.cli import api, exits, instance, out
 from console.cli.exits import NoAnswer
 from console.cli.line import Line, connected, core_position, heads
 from console.cli.where import HERE, Where
+from core.domain.schedule import said_by
 from core.ledger import LedgerError
 from core.tables import Table
 
@@ -63,7 +64,7 @@ async def _leads(line: Line) -> bool:
 
 def _merge(found: dict[str, Any], seen: dict[str, Any] | None) -> None:
     """What only the read model knows; None where the console does not answer."""
-    for name in ("tasks", "containers", "agents", "workers", "runs"):
+    for name in ("tasks", "containers", "agents", "workers", "runs", "fleet"):
         found[name] = None if seen is None else seen[name]
     if seen is None:
         return
@@ -83,6 +84,7 @@ def _tell(found: dict[str, Any]) -> None:
             ("console", found["console"]),
             ("data", found["data"]),
             ("log", f"{found['nats']}, nats-server {found['versions']['nats-server']}"),
+            ("fleet", _fleet(found["fleet"])),
             ("tasks", _counts(found["tasks"])),
             ("containers", _counts(found["containers"])),
             ("agents", _counts(found["agents"])),
@@ -93,6 +95,13 @@ def _tell(found: dict[str, Any]) -> None:
     )
     for problem in found["problems"]:
         out.say(f"switchtower: {problem}")
+
+
+def _fleet(found: dict[str, Any] | None) -> str:
+    """``halted by ada: the build is red``; nothing while work is given out."""
+    if found is None or not found["halted"]:
+        return ""
+    return f"halted {said_by(found['by'], found['because'])}"
 
 
 def _counts(figures: dict[str, int] | None) -> str:

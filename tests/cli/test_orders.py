@@ -224,6 +224,7 @@ def test_the_fleet_is_halted_and_goes_on(instance: Instance, session: str):
     assert instance("fleet", "halt", "--reason", "the build is red", "--gently").code == 0
     try:
         assert "the build is red" in instance("fleet", "status").out
+        assert "the build is red" in instance("status").out
         task = f"{session}/later"
         instance("task", "submit", "Later", "--name", "later", "--session", session, "--prompt", "sim: seconds=0.1")
         assert "the build is red" in instance("task", "show", task).out
