@@ -79,7 +79,7 @@ async def _custom(desk: Desk, at: At) -> Custom:
 
 
 async def _at_work(desk: Desk, look: Look) -> dict[str, Any]:
-    wanted = RunFilter(states=("assigned", "running"), limit=AT_WORK)
+    wanted = RunFilter(states=("assigned", "running", "held"), limit=AT_WORK)
     return {"runs": await desk.read_model.query(queries.runs, look.at, wanted)}
 
 
