@@ -9,7 +9,7 @@ import msgspec
 from core.domain.words import Usage, token
 from core.ledger import Message
 
-Kind = Literal["step", "text", "tool", "tool_result", "usage", "file", "retry", "error", "note", "message"]
+Kind = Literal["step", "text", "tool", "tool_result", "usage", "file", "retry", "error", "note", "message", "resources"]
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,7 +18,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     ``name``: tool name, file path, step name or model; ``says``: a line for a person; ``data``: the rest, redacted.
     ``usage`` holds totals so far. ``diff``: of a file touched, as a unified diff with ``added`` and ``removed`` lines;
     one that is too long is cut, and its figures count the whole. A ``message`` is a word from the operator; its name
-    says what became of it: delivered or refused.
+    says what became of it: delivered or refused. ``resources``: what its processes use; figures in ``data``.
     """
 
     run_id: str

@@ -78,6 +78,16 @@ class Spending(Row, frozen=True):
         return min(100.0, 100 * named[-1] / self.window) if named and self.window else None
 
 
+class Resources(Row, frozen=True):
+    """What a run's processes used when they were last looked at: bytes of private memory, and the most they had."""
+
+    at: int
+    memory: int = 0
+    peak: int = 0
+    processes: int = 0
+    cpu_ms: int = 0
+
+
 class Said(Row, frozen=True):
     """A fact about the task."""
 
@@ -156,6 +166,19 @@ def spending(db: Reader, at: At, run: Run, within: Span = EVER) -> Spending:
             spent.append(_difference(row, before, total, named, run.model))
         before = total
     return Spending(calls=spent, cost=cost_of(run.usage, run.model), window=context_window(run.model))
+
+
+def resources(db: Reader, at: At, run_id: str, within: Span = EVER) -> Resources | None:
+    """What its processes used, as last seen; None for an agent that has none."""
+    found = db.ask("inside.resources", **those(at, run_id, within))
+    if not found:
+        return None
+    try:
+        told = msgspec.json.decode(found[0]["data"], type=dict[str, int])
+    except msgspec.DecodeError:  # a worker may say what it likes
+        return None
+    figures = {name: told.get(name, 0) for name in ("memory", "peak", "processes", "cpu_ms")}
+    return Resources(at=found[0]["at_us"], **figures)
 
 
 def causes(db: Reader, at: At, run: Run) -> list[Cause]:

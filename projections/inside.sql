@@ -18,6 +18,11 @@ select seq, at_us, kind, name, ref, usage from observations
 where run_id = $run_id and stored_us between $since and $until
     and seq <= $observations_seq and kind in ('usage', 'tool') order by seq limit $limit
 
+-- query resources
+select at_us, data from observations
+where run_id = $run_id and stored_us between $since and $until
+    and seq <= $observations_seq and kind = 'resources' order by seq desc limit 1
+
 -- query before
 select state, since from tasks where task_id = $task_id and from_seq < $born order by from_seq desc limit 20
 

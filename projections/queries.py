@@ -12,7 +12,7 @@ from projections.board import board
 from projections.bulk import bulk
 from projections.costs import burn, costs, hours, models, spent_by
 from projections.fleet import counts, hour, lanes, plans, queue, sessions, usage
-from projections.inside import causes, deeds, diffs, file_changes, spending, waits
+from projections.inside import causes, deeds, diffs, file_changes, resources, spending, waits
 from projections.moments import BadMoment, latest, moment
 from projections.notes import board_limits, bookmarks, fleet_state, views
 from projections.pace import custom, out_of_step
@@ -29,7 +29,7 @@ __all__ = [
     "BadMoment", "agent", "agents", "attention", "board", "board_limits", "bookmarks", "bulk", "burn", "causes",
     "commands", "costs", "counts", "custom", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours",
     "lanes", "latest", "models", "moment", "not_running", "observations", "out_of_step", "picks", "plans", "pulses",
-    "queue", "reach", "run", "runs", "session", "session_uses", "sessions", "spending", "spent_by", "task",
-    "task_rows", "tasks", "template", "templates", "timeline", "tool_calls", "usage", "views", "waits", "why_not",
-    "wordings", "words_of", "workers",
+    "queue", "reach", "resources", "run", "runs", "session", "session_uses", "sessions", "spending", "spent_by",
+    "task", "task_rows", "tasks", "template", "templates", "timeline", "tool_calls", "usage", "views", "waits",
+    "why_not", "wordings", "words_of", "workers",
 ]  # fmt: skip

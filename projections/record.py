@@ -86,7 +86,8 @@ def _of_observations(wanted: TimelineFilter, before: int) -> str:
     clauses += ["and starts_with(task_id, $session_id || '/')"] if wanted.session_id else []
     theirs = "and run_id in (select run_id from runs where {name} = ${name})"
     clauses += [theirs.format(name=name) for name, asked in by_run.items() if asked]
-    clauses += ["and list_contains($types, kind)"] if wanted.types else []
+    # How much a run's processes use is told every few seconds: only who asks for it wants to read that.
+    clauses += ["and list_contains($types, kind)" if wanted.types else "and kind <> 'resources'"]
     clauses += ["and contains(lower(concat_ws(' ', says, name, kind, task_id)), $text)"] if wanted.text else []
     clauses += ["and stored_us >= $since"] if wanted.since else []
     clauses += ["and stored_us <= $until"] if wanted.until else []

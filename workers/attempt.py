@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal
 
+import msgspec
+
 from core.domain.run import Finish
 from core.domain.words import Artifact, Usage
 from core.observation import Observation, encode_observation
@@ -16,6 +18,7 @@ from workers.keepsakes import KEPT_WITHIN_S, Keepsakes
 from workers.observe import Redactor, cut
 from workers.outbox import Outbox
 from workers.output import OutputLog
+from workers.process import Used
 from workers.within import within
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,9 @@ class Attempt:
         self._keepsakes = keepsakes
         self._held_at: float | None = None  # None: it is not held
         self._held_s = 0.0
+        self._used: Used | None = None  # as last told, and as last noted
+        self._noted: Used | None = None
+        self._peak = 0
         self._telling: set[asyncio.Future[None]] = set()
         self._adapter = adapter
         self._clock = means.clock
@@ -83,6 +89,20 @@ class Attempt:
     def overdue(self, now: float, late_s: float) -> bool:
         """Whether its time limit ended ``late_s`` ago. The time it was held does not count."""
         return self._held_at is None and self.began + self._held_s + self.job.policy.time_limit_s + late_s <= now
+
+    def look(self) -> None:
+        """Note what its processes use, where that has changed by more than a tenth since it was last noted."""
+        used = self._adapter.used()
+        if used is None or used is self._used:
+            return
+        before, self._used = self._noted, used
+        self._peak = max(self._peak, used.memory_bytes)
+        if before is not None and not _differs(before, used):
+            return
+        self._noted = used
+        says = f"{used.memory_bytes / 1e6:,.0f} MB in {used.processes} processes, processor {used.cpu_ms / 1000:,.1f} s"
+        data = {"memory": used.memory_bytes, "peak": self._peak, "processes": used.processes, "cpu_ms": used.cpu_ms}
+        self._note(Seen(kind="resources", says=says, data=data))
 
     def hold(self) -> None:
         """Freeze it where it is. Nothing happens to one that is ending."""
@@ -232,3 +252,9 @@ class Attempt:
             self._files[file] = None
             self._files_size += len(file)
             self.changed = True
+
+
+def _differs(before: Used, now: Used) -> bool:
+    """By more than a tenth in any figure."""
+    pairs = zip(msgspec.structs.astuple(before), msgspec.structs.astuple(now), strict=True)
+    return any(abs(new - old) * 10 > old for old, new in pairs)

@@ -8,10 +8,11 @@ Descriptor 0 is a socket to the worker; 1 and 2 are the agent's terminal. The wo
     lease <seconds>\\n    term <seconds>\\n    kill\\n                                    later: go on; end; end now
     hold\\n    go\\n                                                                  freeze all of it; let it go on
 
-and reads ``started <pid> <start time>`` or ``unable <reason>``, then ``over <code> <signal> <why> <strays> <figure>``
-when the tree is gone. ``why``: ended, told, orphaned (the worker is gone), lease (it said nothing for too long), limit
-(its time), memory, processes (``figure``: how much it had). ``limits``: ``memory bytes,processes,cpus,nice``, 0: none.
-A held tree's time limit stands still; its lease does not, and it dies by it, and with its worker, as any other.
+and reads ``started <pid> <start time>`` or ``unable <reason>``, from time to time ``used <private bytes> <processor ms>
+<processes>``, then ``over <code> <signal> <why> <strays> <figure>`` when the tree is gone. ``why``: ended, told,
+orphaned (the worker is gone), lease (it said nothing for too long), limit (its time), memory, processes (``figure``:
+how much it had). ``limits``: ``memory bytes,processes,cpus,nice``, 0: none. A held tree's time limit stands still; its
+lease does not, and it dies by it, and with its worker, as any other.
 
 The keeper is a subreaper: whatever the agent starts stays below it in the tree, double-forked and in sessions of its
 own or not, and is killed when the agent ends, on order, on the time limit, when the lease ends, when the worker dies.
@@ -34,6 +35,8 @@ GIVE_UP_S = 10.0  # processes that survive SIGKILL so long hang in the kernel; t
 FOREVER = float("inf")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WEIGH_EVERY_S = 0.2  # how often a tree with limits is looked at
+TELL_AFTER_S, TELL_EVERY_S = 1.0, 5.0  # what it uses
+TICK_MS = 1_000 // os.sysconf("SC_CLK_TCK")
 WALL = 4  # times its memory limit: more than that no process gets from the kernel, however fast it asks
 
 
@@ -195,6 +198,7 @@ class Watch:
         self.figure = 0  # how much it had of what it had too much of
         self._memory, self._processes = limits[0], limits[1]
         self._weigh_at = now if self._memory or self._processes else FOREVER
+        self._tell_at = now + TELL_AFTER_S
         self._held_at = 0.0  # 0: it is not held
         self._tree = tree
         self._bell = bell
@@ -211,7 +215,7 @@ class Watch:
         poll.register(self._bell, select.POLLIN)
         while True:
             limit = FOREVER if self._held_at else self._limit
-            due = min(limit, self._lease, self._kill_at, self._weigh_at)
+            due = min(limit, self._lease, self._kill_at, self._weigh_at, self._tell_at)
             wait_ms = None if due == FOREVER else max(0, round((due - time.monotonic()) * 1000) + 1)
             ready = dict(poll.poll(wait_ms))
             if self._bell in ready:
@@ -229,6 +233,9 @@ class Watch:
                 return "limit"
             if now >= self._weigh_at and (over := self._weigh(now)):
                 return over
+            if now >= self._tell_at:
+                self._tell_at = now + TELL_EVERY_S
+                tell_used()
             if now >= self._kill_at:
                 return self._why
 
@@ -319,6 +326,16 @@ def below(root: int) -> set[int]:
             if pid == root:
                 return descendants(root)
     return found
+
+
+def tell_used() -> None:
+    """How much the tree has and has used. Processor time of orphans that ended is ours: we reaped them."""
+    pids = below(os.getpid())
+    found = [fields for fields in map(stat, pids) if fields]
+    ticks = sum(int(each) for fields in found for each in fields[11:15])  # its own and its ended children's
+    ours = os.times()
+    ms = ticks * TICK_MS + round((ours.children_user + ours.children_system) * 1_000)
+    say(f"used {sum(map(private_bytes, pids))} {ms} {len(found)}")
 
 
 def private_bytes(pid: int) -> int:

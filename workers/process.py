@@ -52,6 +52,14 @@ class Exit(msgspec.Struct, frozen=True):
     figure: int = 0
 
 
+class Used(msgspec.Struct, frozen=True):
+    """What a tree has at the moment, and the processor time it has used so far, in milliseconds."""
+
+    memory_bytes: int
+    cpu_ms: int
+    processes: int
+
+
 class Processes:
     """All process trees of one worker."""
 
@@ -176,6 +184,7 @@ class Tree:
         self.pid = 0
         self.pid_start = 0
         self.over: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self.used: Used | None = None  # as its keeper last told
         self._clock = clock
         self._sweep = sweep
         self._process: asyncio.subprocess.Process | None = None
@@ -276,7 +285,8 @@ class Tree:
         assert self._from_keeper is not None
         assert self._process is not None
         try:
-            line = (await self._from_keeper.readline()).decode(errors="replace").split()
+            while (line := (await self._from_keeper.readline()).decode(errors="replace").split()) and line[0] == "used":
+                self.used = Used(int(line[1]), int(line[2]), int(line[3]))
         except ConnectionError:
             line = []
         exit_ = Exit(-1, signal.SIGKILL, "keeper", 0)

@@ -274,6 +274,8 @@ class Shift:
             self._say_starts(now)
             self._say_progress(now)
             self._keep_limits(now)
+            for attempt in self._runs.values():
+                attempt.look()
             if not self._runs:
                 self._some.clear()
                 self._to_start.clear()

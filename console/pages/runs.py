@@ -52,7 +52,9 @@ def _always(desk: Desk, look: Look, page: RunPage) -> list[Panel]:
         return {"page": page, "run": page.run}
 
     async def line() -> dict[str, Any]:
-        return {"run": page.run, "stops": draw.stops(await _stretches(desk, look, page))}
+        stops = draw.stops(await _stretches(desk, look, page))
+        used = await desk.read_model.query(queries.resources, look.at, page.run.run_id, page.span)
+        return {"run": page.run, "stops": stops, "used": used}
 
     async def tabs() -> dict[str, Any]:
         others = await _others(desk, look, page.run)

@@ -290,6 +290,20 @@ async def test_a_model_no_list_knows_is_unpriced_and_never_free(tower: Tower):
         assert '<b class="caution">unpriced</b>' in await page(tower, f"/runs/default/odd~1?tab={tab}")
 
 
+async def test_what_its_processes_use_stands_beside_its_state(busy: Tower):
+    data = {"memory": 203_000_000, "peak": 310_000_000, "processes": 3, "cpu_ms": 12_300}
+    busy.see("default/load~1", 5, "resources", says="203 MB", data=data)
+    await busy.folded()
+    html = await page(busy, RUN)
+    assert '<span class="quiet">Memory</span>203.0\u00a0MB' in html
+    assert "at most 310.0\u00a0MB" in html
+    assert '<span class="quiet">Processor</span>12\u00a0s' in html
+    assert "203 MB" not in (await busy.client.get("/tasks/default/load")).text  # not a line of the record
+    busy.see("default/load~1", 6, "resources", data={"memory": "lots"})
+    await busy.folded()
+    assert '<span class="quiet">Memory</span>' not in await page(busy, RUN)
+
+
 async def test_the_chain_begins_with_the_order_that_brought_the_task(busy: Tower):
     html = await page(busy, RUN)
     chain = html[html.index("Why it runs") :]

@@ -151,3 +151,18 @@ async def test_a_tree_is_held_to_its_processors_and_stands_back(field: Yard):
     tells = "import os; print(len(os.sched_getaffinity(0)), os.nice(0))"
     tree = await limited(field, sys.executable, "-c", tells, cpus=1, nice=7)
     assert (await said(tree))["stdout"] == f"1 {os.nice(0) + 7}\n".encode()
+
+
+# -- what it uses -------------------------------------------------------------------------------------------------
+
+
+async def test_a_tree_tells_what_it_uses(field: Yard):
+    busy = "held = b'1' * 80_000_000\nn = 0\nwhile True: n += 1"
+    tree = await field.processes.start(
+        "default/t~1", [sys.executable, "-c", busy], folder=field.folder, time_limit_s=30
+    )
+    await until(lambda: tree.used and tree.used.cpu_ms > 100, within_s=15)
+    assert 80_000_000 < tree.used.memory_bytes < 200_000_000
+    assert tree.used.processes == 1
+    tree.kill()
+    await ended(tree)

@@ -221,6 +221,15 @@ async def test_a_run_killed_for_its_memory_fails_with_that_class_and_a_plain_rea
     assert "more than the 120 MB pool 'small' allows it" in failed.error
 
 
+async def test_what_a_runs_processes_use_is_observed(works: Plant):
+    works.hire(Pool(adapter="shell", folder=str(works.folder)))
+    await works.submit("t1", command="sleep 600")
+    await works.until(lambda: [each for each in works.seen("default/t1~1") if each.kind == "resources"])
+    [used] = [each for each in works.seen("default/t1~1") if each.kind == "resources"]
+    assert used.data["processes"] >= 1
+    assert used.data["peak"] == used.data["memory"] > 0
+
+
 # -- what is left -------------------------------------------------------------------------------------------------
 
 

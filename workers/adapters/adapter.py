@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.domain.words import Policy, Usage
 from core.observation import Kind
 from workers.pools import Pool
-from workers.process import Processes
+from workers.process import Processes, Used
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +98,10 @@ class Adapter(Protocol):
 
     async def send(self, text: str) -> None:
         """A word from the operator; ``Unfit`` where nobody listens."""
+        ...
+
+    def used(self) -> Used | None:
+        """What its processes use, as last told; None for an agent that has none."""
         ...
 
     async def hold(self) -> None:

@@ -24,6 +24,9 @@ class Noop:
     async def send(self, text: str) -> None:
         raise Unfit(f"a noop agent listens to nobody, not to {text[:40]!r} either")
 
+    def used(self) -> None:
+        return None
+
     async def hold(self) -> None:
         pass
 

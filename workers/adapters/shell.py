@@ -8,7 +8,7 @@ from pathlib import Path
 
 from workers.adapters.adapter import Ended, Happening, Job, Means, Output, Seen, Unfit
 from workers.keepsakes import FOLDER_MARK, emptied
-from workers.process import CannotStart, Exit, Tree
+from workers.process import CannotStart, Exit, Tree, Used
 
 SHELL = "/bin/sh"
 POLITE_S = 0.8  # from SIGTERM to SIGKILL when interrupted: `up` gives a worker about 3 s, 2 of them to drain
@@ -63,6 +63,9 @@ class Shell:
 
     async def send(self, text: str) -> None:
         raise Unfit(f"a command listens to nobody; {text[:40]!r} was not sent")
+
+    def used(self) -> Used | None:
+        return self._tree.used if self._tree is not None else None
 
     async def hold(self) -> None:
         self._held = True

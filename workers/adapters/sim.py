@@ -107,6 +107,9 @@ class Sim:
     async def send(self, text: str) -> None:
         self._said.append(text)
 
+    def used(self) -> None:
+        return None
+
     async def hold(self) -> None:
         self._pace.hold()
 

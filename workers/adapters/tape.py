@@ -66,6 +66,9 @@ class Tape:
     async def send(self, text: str) -> None:
         raise Unfit(f"a tape listens to nobody; {text[:40]!r} was not sent")
 
+    def used(self) -> None:
+        return None
+
     async def hold(self) -> None:
         self._pace.hold()
 
