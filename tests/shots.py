@@ -23,7 +23,7 @@ from core.clock import SystemClock
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 DESK, PHONE = (1440, 900), (360, 780)
 README = ["/", "/queues"]
-EVERY = ["/", "/agents", "/queues", "/tasks", "/tasks/new", "/commands"]
+EVERY = ["/", "/agents", "/queues", "/tasks", "/tasks/new", "/templates", "/templates/new", "/commands"]
 
 
 async def main() -> None:
