@@ -123,14 +123,14 @@
     scrubbing = setTimeout(() => go(stamp(Math.max(time, number("since")))), 60);
   });
 
-  let went = 0;
+  let went = -Infinity; // when `g` was pressed
   // ── keys: before those of every page, which would load the page anew
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (event.target.closest?.("input:not([type=range]), textarea, select, button, a, summary, [contenteditable]") && event.key === " ") return;
     if (event.target.closest?.("input:not([type=range]), textarea, select, [contenteditable]")) return;
     const gone = performance.now() - went < 1500; // `g b` goes to the board
-    went = event.key === "g" ? performance.now() : 0;
+    went = event.key === "g" ? performance.now() : -Infinity;
     if (gone) return;
     const near = { "[": "a[rel=prev][data-go]", "]": "a[rel=next][data-go]", f: "a[title^='Next failure'][data-go]" };
     if (event.key === " ") playing ? stop() : play();
