@@ -4,6 +4,7 @@
   const live = document.getElementById("live");
   const box = document.getElementById("output");
   const log = box?.querySelector(".log[data-steady]");
+  if (log?.hasAttribute("data-tail")) log.scrollTop = log.scrollHeight; // as it stood then: its end
   if (!live || !log) return;
 
   const MOST = 2000; // lines kept in the page
