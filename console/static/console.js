@@ -108,6 +108,20 @@
   document.addEventListener("htmx:after:swap", count);
   count();
 
+  // ── a value the stream has replaced is lit once (`data-fresh`); the box it stands in never changes size
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  new MutationObserver((records) => {
+    if (still.matches || document.hidden) return;
+    for (const { target } of records) {
+      const value = (target.nodeType === Node.TEXT_NODE ? target.parentElement : null)?.closest("[data-fresh]");
+      if (!value) continue;
+      value.classList.remove("fresh");
+      void value.offsetWidth; // so that it begins anew
+      value.classList.add("fresh");
+    }
+  }).observe(document.body, { characterData: true, subtree: true });
+  document.addEventListener("animationend", (event) => event.target.classList.remove("fresh"));
+
   // ── what was just ordered is told once: drawn anew, or gone back to, the page does not say it again
   const told = new URL(location.href);
   if (told.searchParams.has("told")) {

@@ -6,10 +6,15 @@ import re
 
 import pytest
 
+from console.alarms import Alarms
 from console.finder import pieces
 from console.lifeline import lifeline
+from console.look import Look
+from console.render import part
 from console.stations import STATIONS, open_on, station_of
-from projections.rows import Stretch
+from projections import queries
+from projections.pace import OutOfStep
+from projections.rows import At, RunFilter, Stretch
 from tests.console.tower import OURS, Tower
 
 
@@ -156,3 +161,28 @@ def test_a_lifeline_is_to_scale_and_its_shares_are_of_what_is_known():
     assert [(piece.x, piece.width) for piece in line.pieces] == [(0.0, 250.0), (250.0, 750.0)]
     assert [(state, share) for state, _, _, share in line.shares] == [("running", 75.0), ("idle", 25.0)]
     assert lifeline([], 0, 1_000).pieces == []
+
+
+async def test_what_is_out_of_step_says_by_how_much_and_compared_with_what(busy: Tower):
+    last = await busy.folded()
+    found = await busy.read_model.query(
+        queries.runs, At(events_seq=last, observations_seq=0), RunFilter(states=("running",))
+    )
+    run = found.rows[0]
+    now = run.started_at + 300_000_000
+    look = Look(at=At(events_seq=last, observations_seq=0, at=now), now=now, path="/")
+    common = {"run": run, "since": run.started_at}
+    odd = [
+        OutOfStep(kind="slow", times=2.5, usual=120e6, of="tasks in lane A", seen=40, **common),
+        OutOfStep(kind="dear", times=4.1, usual=9_000.0, rate=36_900.0, of="opus", seen=12, uusd=6_840_000,
+                  uusd_a_minute=620_000, **common),
+        OutOfStep(kind="dear", times=4.1, usual=9_000.0, rate=36_900.0, of="own", seen=12, **common),
+    ]  # fmt: skip
+    drawn = part("needs", look=look, alarms=Alarms([], []), odd=odd, most=12).replace("\u00a0", " ")
+    told = " ".join(re.sub(r"<[^>]+>", " ", drawn).split())
+    assert "is at Load the rows for 5 m 00 s" in told
+    assert "19 of 20 tasks in lane A are done within 2 m 00 s; that is 2.5 ×" in told
+    assert "spends $0.62 a minute on Load the rows" in told
+    assert "4.1 × the 9 k a minute of others on opus · $6.84 so far" in told
+    assert "uses 37 k tokens a minute on Load the rows" in told
+    assert "All calm" not in told
