@@ -23,6 +23,7 @@ from console.look import Absent, BadQuestion, Look, filters, looking
 from console.output import output_of
 from console.panels import NEAR
 from console.since import since_us
+from core.domain.template_spec import TemplateSpec
 from core.door import Pending
 from core.envelope import Answer
 from core.ids import new_id
@@ -71,6 +72,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     fleet: notes.FleetState
     positions: rows.Positions
     open_pages: int
+
+
+class WhichVersion(msgspec.Struct, frozen=True):
+    """Of a template; 0: the newest."""
+
+    version: int = 0
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -216,6 +223,13 @@ async def _template(desk: Desk, look: Look) -> Any:
     return await desk.read_model.query(queries.template, look.at, unquote(look.path).split("/")[3])
 
 
+async def _spec(desk: Desk, look: Look) -> Any:
+    """The wording alone, as ``switchtower template define`` reads it."""
+    found = await _template(desk, look)
+    worded = found.worded(filters(WhichVersion, look).version) if found is not None else None
+    return worded.spec if worded is not None else None
+
+
 async def _schema(desk: Desk, look: Look) -> Any:
     """What a use is asked for, as JSON Schema."""
     found = await _template(desk, look)
@@ -249,6 +263,7 @@ _lists("/hour", rows.Hour, _simple(queries.hour))
 _lists("/usage", list[rows.UsageRow], _usage)
 _lists("/templates", list[TemplateRow], _simple(queries.templates))
 _lists("/templates/{template}", Template, _template)
+_lists("/templates/{template}/spec", TemplateSpec, _spec, WhichVersion)
 _lists("/templates/{template}/schema", dict[str, Any], _schema)
 _lists("/commands", rows.Commands, _by_filter(queries.commands, rows.CommandFilter), rows.CommandFilter)
 _lists("/read-model", verify.Standing, _simple(verify.standing))

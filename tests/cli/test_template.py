@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command_line import ROOT, Instance, Said
+from tests.cli.command_line import ROOT, Instance, Said, until
 
 _numbers = count(1)
 SPEC = {
@@ -122,4 +122,6 @@ def test_a_spec_kit_is_generated_and_checked_by_the_shipped_templates(instance: 
     (folder / "plan.md").write_text("# Nothing")
     bad = instance(*check, "--prefix", "bad", "--wait")
     assert bad.code == 1
+    until(lambda: "spec-kit-report.json" in str(instance.json("run", "show", f"{session}/bad-validate~1")))
+    assert "spec-kit.zip" in str(instance.json("run", "show", f"{session}/kit-pack~1"))
     assert "there is no heading 'Milestones'" in instance.json("run", "output", f"{session}/bad-validate~1")["stdout"]

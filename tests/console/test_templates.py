@@ -228,6 +228,19 @@ async def test_what_a_use_is_asked_for_is_there_as_json_schema(tower: Tower):
     assert (await tower.client.get("/api/templates/nothing/schema")).status_code == 404
 
 
+async def test_a_version_is_there_as_a_file_to_define_elsewhere(tower: Tower):
+    await define(tower)
+    await define(tower, msgspec.structs.replace(SPEC, title="Later words"), base=1)
+    assert (
+        'href="/api/templates/build/spec?version=2" download="build.json"'
+        in (await tower.client.get("/templates/build")).text
+    )
+    answer = await tower.client.get("/api/templates/build/spec?version=1")
+    assert msgspec.json.decode(answer.content, type=TemplateSpec) == SPEC
+    assert (await tower.client.get("/api/templates/build/spec?version=9")).status_code == 404
+    assert (await tower.client.get("/api/templates/build/spec?version=x")).status_code == 422
+
+
 async def test_a_name_with_odd_signs_has_its_pages(tower: Tower):
     for name in ("50%", "a%25b", "a?b#c&d"):
         await tower.order(template.Define(template_id=name, spec=SPEC))
