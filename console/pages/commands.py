@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from console import sheet
 from console.desk import Desk, desk_of
 from console.forms import Order, form
 from console.look import BadQuestion, Look, filters, looking
@@ -15,6 +17,7 @@ from console.panels import Panel, show
 from console.proof import TOPIC, Kind
 from console.security import local_path
 from console.since import since_us
+from console.words import iso, origin
 from core.domain.machine import tag
 from projections import queries
 from projections.audit import lately
@@ -24,6 +27,10 @@ from projections.rows import CommandFilter
 routes = APIRouter()
 
 PAGE = 100
+MOST_EXPORTED = 100_000  # rows of a file; narrow the filter for older ones
+COLUMNS = (
+    "command", "at", "by", "from", "type", "target", "outcome", "reason", "took_us", "facts", "last_fact", "id",
+)  # fmt: skip
 OUTCOMES = ("pending", "done", "refused", "already_so", "expired", "superseded", "fenced")
 NOT_DONE = ["refused", "already_so", "expired", "superseded", "fenced"]
 VIEWS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -50,6 +57,22 @@ async def commands(request: Request) -> Response:
         request, desk, look, "commands", "Commands", panels, types=TYPES, reports=REPORTS, spans=SINCE,
         outcomes=OUTCOMES, chosen=chosen,
     )  # fmt: skip
+
+
+@routes.get("/commands/export.{kind}", include_in_schema=False)
+async def export(request: Request, kind: str) -> Response:
+    """The commands that the address asks for, every one of them, newest first."""
+    desk, look = await looking(request)
+    if kind not in ("csv", "jsonl"):
+        raise look.absent(f"export {kind[:20]!r}: there are csv and jsonl")
+    wanted = msgspec.structs.replace(command_filter(look), limit=MOST_EXPORTED, before=0)
+    found = await desk.read_model.query(queries.commands, look.at, wanted)
+    rows = (
+        (row.command_seq, iso(row.at), row.by, origin(row.by), row.type, row.target, row.outcome, row.reason,
+         row.latency_us, row.facts, row.events_seq, row.command_id)
+        for row in found.rows
+    )  # fmt: skip
+    return (sheet.as_csv if kind == "csv" else sheet.as_lines)("commands", COLUMNS, rows)
 
 
 @routes.post("/commands/proof", include_in_schema=False)

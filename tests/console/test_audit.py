@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -78,6 +79,20 @@ async def test_a_fact_altered_in_the_log_is_marked_on_its_command_s_page(busy: T
     events[place] = altered(events[place], b'"concurrency":2', b'"concurrency":9')
     page = (await busy.client.get(f"/commands/{seq}")).text
     assert "</svg>broken" in page
+
+
+async def test_what_the_filter_shows_is_taken_away_as_a_file(busy: Tower):
+    lines = (await busy.client.get("/commands/export.jsonl?target=B")).text.splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["outcome"] for row in rows] == ["already_so", "done"]
+    assert rows[0]["from"] == "a program, by the API"
+    await busy.client.post("/orders", data={"type": "lane.pause", "lane": "A", "reason": "=cmd()"})
+    await busy.client.post("/orders", data={"type": "task.retry", "task_id": "=1+1"})
+    await busy.folded()
+    sheet = await busy.client.get("/commands/export.csv")
+    assert sheet.headers["Content-Type"].startswith("text/csv")
+    assert ",=" not in sheet.text
+    assert "'=1+1" in sheet.text
 
 
 @pytest.mark.parametrize(

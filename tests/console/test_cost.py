@@ -95,6 +95,15 @@ async def test_a_question_that_cannot_be_answered_is_told_what_to_write(spending
     assert says in answer.text.replace("&#39;", "'").replace("&#34;", '"')
 
 
+async def test_a_session_s_budget_stands_beside_what_it_spent(spending: Tower):
+    assert "Budget</th>" not in (await spending.client.get("/cost")).text
+    await spending.order_and_fold({"type": "session.amend", "session_id": "default", "budget_uusd": 4 * DOLLAR})
+    page = (await spending.client.get("/cost")).text
+    assert "Budget</th>" in page
+    assert "75.0 % of the budget" in page
+    assert "$4.00" in page
+
+
 async def test_before_anything_ran_the_page_says_so(tower: Tower):
     page = (await tower.client.get("/cost")).text
     assert "No run has ended today, and none is under way." in page

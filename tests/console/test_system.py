@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 
 from console.pages.system import KEPT, LOOK_WITHIN_S, kept
 from core.doctor import Reader
 from core.domain.spec import TaskSpec
+from core.domain.system import NEWEST_RULES, Begin
+from core.envelope import Sent, encode_command
 from core.streams import Sizes, settings
 from core.survey import Reach, Survey
 from tests.console.tower import Tower
@@ -55,6 +58,20 @@ async def test_newer_rules_are_offered_once_the_log_goes_by_older_ones(busy: Tow
     page = (await busy.client.get("/system")).text
     assert "the newest, since" in page
     assert "Adopt rules" not in page
+
+
+async def test_a_log_that_goes_by_older_rules_is_offered_the_newest_and_adopts_them(tmp_path: Path):
+    tower = Tower(tmp_path)
+    logs = tower.ledger.logs
+    begin = Begin(commands_created=logs["COMMANDS"].created, events_created=logs["EVENTS"].created, rules=2)
+    tower.ledger.put("COMMANDS", [encode_command(Sent(id="~begin", by="core", command=begin))])
+    async with tower.running():
+        page = (await tower.client.get("/system")).text
+        assert f"Adopt rules {NEWEST_RULES}" in page
+        order = {"type": "core.adopt_rules", "rules": str(NEWEST_RULES), "back": "/system"}
+        assert (await tower.client.post("/orders", data=order)).status_code == 303
+        await tower.folded()
+        assert "the newest, since" in (await tower.client.get("/system")).text
 
 
 async def test_the_past_of_what_is_only_measured_is_not_made_up(busy: Tower):
