@@ -142,7 +142,7 @@ def _take_away(state: State, agent: Agent) -> list[errand.InterruptOrdered]:
     held = state.runs.get(agent.run_id)
     if held is None or held.state in ("cancelling", "interrupting"):
         return []
-    return [run.interrupt_order(held)]
+    return [errand.interrupt_order(held)]
 
 
 def abilities(spec: worker.AgentSpec) -> frozenset[str]:

@@ -5,7 +5,12 @@ They are the core's only way to a worker; what the worker makes of them it repor
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from core.domain.words import Fact, Policy, Text
+
+if TYPE_CHECKING:
+    from core.domain.run import Run
 
 
 class Assigned(Fact, frozen=True, tag="worker.assigned"):
@@ -100,3 +105,17 @@ Event = (
     Assigned | CancelOrdered | InterruptOrdered | HaltOrdered | HoldOrdered | ContinueOrdered | MessageOrdered
     | HireOrdered
 )  # fmt: skip
+
+
+def cancel_order(held: Run) -> CancelOrdered:
+    """The order that ends a run's processes."""
+    return CancelOrdered(
+        worker_id=held.worker_id, epoch=held.epoch, run_id=held.run_id, task_id=held.task_id, agent_id=held.agent_id
+    )
+
+
+def interrupt_order(held: Run) -> InterruptOrdered:
+    """The order that stops a run so that its task can be taken up again."""
+    return InterruptOrdered(
+        worker_id=held.worker_id, epoch=held.epoch, run_id=held.run_id, task_id=held.task_id, agent_id=held.agent_id
+    )

@@ -161,20 +161,6 @@ class Run(msgspec.Struct):
     begun: bool = False
 
 
-def cancel_order(held: Run) -> errand.CancelOrdered:
-    """The order that ends a run's processes."""
-    return errand.CancelOrdered(
-        worker_id=held.worker_id, epoch=held.epoch, run_id=held.run_id, task_id=held.task_id, agent_id=held.agent_id
-    )
-
-
-def interrupt_order(held: Run) -> errand.InterruptOrdered:
-    """The order that stops a run so that its task can be taken up again."""
-    return errand.InterruptOrdered(
-        worker_id=held.worker_id, epoch=held.epoch, run_id=held.run_id, task_id=held.task_id, agent_id=held.agent_id
-    )
-
-
 def decide(state: State, command: Command, at: int) -> list[Event]:
     run = _current(state, command)
     names = {"run_id": run.run_id, "task_id": run.task_id, "agent_id": run.agent_id}

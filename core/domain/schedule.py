@@ -12,7 +12,6 @@ import msgspec
 
 from core.domain import errand, graph
 from core.domain.agent import PROMPT, Agent
-from core.domain.run import cancel_order
 from core.domain.spec import Task
 from core.domain.state import ReadyEntry, State, needs_of
 from core.domain.task import RolledUp, Unblocked
@@ -28,7 +27,7 @@ def next_fact(state: State) -> Event | None:
     for worker_id in state.to_halt:
         return errand.HaltOrdered(worker_id=worker_id, epoch=state.workers[worker_id].epoch)
     for run_id in state.to_stop:
-        return cancel_order(state.runs[run_id])
+        return errand.cancel_order(state.runs[run_id])
     for task_id in state.to_roll_up:
         return _roll_up(state, state.tasks[task_id])
     if not fleet_gives(state.halted is not None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from core.domain import graph, lane, run, session, worker
+from core.domain import errand, graph, lane, run, session, worker
 from core.domain.spec import Resting, Task, TaskSpec, TaskState
 from core.domain.standing import add, ended_above, finish, let_go, reopen, resting, settle, waits_of
 from core.domain.words import (
@@ -282,7 +282,7 @@ def _cancel(state: State, task: Task, reason: str) -> list[Event]:
     facts: list[Event] = [Cancelled(task_id=task.task_id, reason=reason)]
     held = state.runs.get(task.run_id)
     if held is not None and held.state != "cancelling":
-        facts.append(run.cancel_order(held))
+        facts.append(errand.cancel_order(held))
     return facts
 
 
@@ -292,7 +292,7 @@ def _pause(state: State, task: Task, reason: str) -> list[Event]:
     facts: list[Event] = [Paused(task_id=task.task_id, reason=reason)]
     held = state.runs.get(task.run_id)
     if held is not None and held.state != "interrupting":
-        facts.append(run.interrupt_order(held))
+        facts.append(errand.interrupt_order(held))
     return facts
 
 
