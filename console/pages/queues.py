@@ -18,7 +18,7 @@ from projections.runboard import Pulse
 routes = APIRouter()
 
 SHOWN_RUNS = 400  # over all lanes; a lane says how many more there are
-FREE_SLOTS = 12  # free sections of a track that are drawn
+FREE_SLOTS = 6  # free sections of a track that are drawn
 WIDE_TRACK = 24  # a track with more sections than this is drawn small
 LINE = 30
 WHY = 20
