@@ -34,8 +34,8 @@ async def agents(request: Request) -> Response:
         raise BadQuestion(f"Agents cannot be grouped by {look.get('by')[:40]!r}; there are {', '.join(GROUPS)}.")
     topics = ("agents", "runs", "workers", "fleet_state")
     panels = [
-        Panel("roster", topics, lambda: _roster(desk, look), every_s=5, cells="agent"),
-        Panel("crew", topics, lambda: _crew(desk, look)),
+        Panel("roster", topics, lambda: _roster(desk, look), every_s=5, cells="agent", pace_s=1),
+        Panel("crew", topics, lambda: _crew(desk, look), pace_s=1),
     ]
     return await show(request, desk, look, "agents", "Agents", panels)
 
