@@ -60,6 +60,7 @@ class Scroll:
         self._run_id = run_id
         self._most = {"most_lines": most_lines, "most_chars": most_chars}
         self._lock = asyncio.Lock()
+        self._reads = 0  # begun so far
         self._begin(0)
 
     def _begin(self, created: int) -> None:
@@ -87,8 +88,13 @@ class Scroll:
 
     async def read_on(self, ledger: Ledger, *, until: int = 0) -> None:
         """Take in what was printed since (up to ``until``, microseconds, where given), within the bound on reading.
-        What was read before stays where the log cannot be asked; ``problem`` says why."""
+        What was read before stays where the log cannot be asked; ``problem`` says why. Whoever waits for another's
+        reading to end shares the next one with all who wait."""
+        asked_after = self._reads
         async with self._lock:
+            if self._reads > asked_after:
+                return
+            self._reads += 1
             try:
                 await self._read_on(ledger, until)
                 self.problem = ""

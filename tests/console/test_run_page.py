@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -75,6 +76,22 @@ async def test_what_was_read_is_not_read_again(busy: Tower):
     await scroll.read_on(busy.ledger)
     assert seen == [1]
     assert scroll.output().lines[-1].text == "more"
+
+
+async def test_many_who_ask_at_once_are_served_by_two_readings(busy: Tower, monkeypatch):
+    asked: list[str] = []
+    head = busy.ledger.head
+
+    async def watched(stream):
+        asked.append(stream)
+        await asyncio.sleep(0)
+        return await head(stream)
+
+    monkeypatch.setattr(busy.ledger, "head", watched)
+    scroll = Scroll("default/load~1")
+    await asyncio.gather(*(scroll.read_on(busy.ledger) for _ in range(20)))
+    assert len(asked) == 2
+    assert len(scroll.output().lines) == 2
 
 
 async def test_output_the_server_took_back_is_read_anew_and_the_hole_is_marked(busy: Tower):
