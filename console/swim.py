@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from projections.spans import Pieces, Span, Track
+from projections.spans import Part, Pieces, Span, Track
 
 AXIS, GROUP, ROW, BAR = 28, 30, 24, 14  # heights in pixels
 COLUMNS = 1_600  # of a crowded drawing
@@ -88,6 +88,13 @@ class Bar(msgspec.Struct, frozen=True):
     lead: float = 0.0
 
 
+class Piece(msgspec.Struct, frozen=True):
+    what: str
+    x: float
+    width: float
+    y: int
+
+
 def ticks(span: Range, most: int = 12) -> list[Tick]:
     """Round times within the range, at most ``most``."""
     step = next((s for s in _STEPS_S if span.width <= s * most * _SECOND), _STEPS_S[-1])
@@ -129,6 +136,15 @@ def bars(span: Range, spans: Sequence[Span], places: dict[str, Row], track_of: d
             )
         )  # fmt: skip
     return out
+
+
+def parts(span: Range, found: Sequence[Part], places: dict[str, Row]) -> list[Piece]:
+    """Where runs were held or told to stop."""
+    return [
+        Piece(each.what, span.x(each.since), max(0.2, span.wide(each.since, each.until)), places[each.track].y)
+        for each in found
+        if each.track in places and each.until >= span.since and each.since <= span.until
+    ]
 
 
 def paths(pieces: Sequence[Pieces], by_place: dict[int, Row]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Timeline and replay in a real browser: move, zoom, press; play, step, scrub, mark; files come down; axe is content."""
+"""Timeline and replay in a real browser: move, zoom, press; play, step, scrub, mark; files come down; axe agrees."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ TRACKS = 100  # on one page
 TABLE = 100  # rows of the table
 MOST_SPANS = 120_000  # that a drawing program gets at once; of more it draws what the server drew
 OVERVIEW = 150  # buckets of the strip above
+OFFERED = 200  # agents to choose from by their first letters
 LEAST_US, MOST_US = 1_000, 10 * 366 * 86_400_000_000
 WIDTHS = (("15 min", "-15m"), ("1 h", "-1h"), ("6 h", "-6h"), ("Day", "-1d"), ("All", "start"))
 STATES = ("running", "done", "failed", "lost", "interrupted", "cancelled")
@@ -61,9 +62,10 @@ async def timeline(request: Request) -> Response:
     else:
         panel = Panel("swim", topics, lambda: _swim(desk, look, by, span), every_s=5 if span.follows else 0)
     rows = {
-        "by": by, "bys": BYS, "span": span, "widths": WIDTHS, "states": STATES, "kept": kept(look),
+        "by": by, "bys": BYS, "span": span, "widths": WIDTHS, "states": STATES, "kept": kept(look, span),
         "sessions": await desk.read_model.query(queries.sessions, look.at),
         "lanes": await desk.read_model.query(queries.lanes, look.at),
+        "agents": [each.agent_id for each in (await desk.read_model.query(queries.agents, look.at))[:OFFERED]],
         "since": swim.stamp(span.since), "until": swim.stamp(span.until), "stamp": swim.stamp,
     }  # fmt: skip
     return await show(request, desk, look, "timeline", "Timeline", [panel], **rows)
@@ -71,16 +73,15 @@ async def timeline(request: Request) -> Response:
 
 @routes.get("/timeline/data", include_in_schema=False)
 async def data(request: Request) -> Response:
-    """The spans of the range and as much again on either side, as JSON columns."""
+    """The spans of the range and of what lies beside it, as JSON columns."""
     desk, look = await looking(request)
     by, span = by_of(look), await range_of(desk, look)
     wanted = filter_of(look, span)
     keys = [track.key for track in (await _tracks(desk, look, by, wanted)).shown]
-    wide = msgspec.structs.replace(wanted, since=span.since - span.width, until=span.until + span.width)
-    totals = await desk.read_model.query(spans.totals, look.at, wide)
-    over = totals.spans > MOST_SPANS
+    wide, count = await _wide(desk, look, wanted)
+    over = count > MOST_SPANS
     found = Data(
-        seq=look.at.events_seq, time=look.time, since=wide.since, until=wide.until, keys=keys, spans=totals.spans,
+        seq=look.at.events_seq, time=look.time, since=wide.since, until=wide.until, keys=keys, spans=count,
         over=over, columns=Columns() if over or not keys else await desk.read_model.query(
             spans.columns, look.at, wide, by, keys),
         parts=[] if over else await desk.read_model.query(spans.parts, look.at, wide, by),
@@ -89,6 +90,18 @@ async def data(request: Request) -> Response:
     if "gzip" in request.headers.get("accept-encoding", "") and len(body) > 2_000:
         body, headers = gzip.compress(body, 1), headers | {"Content-Encoding": "gzip"}
     return Response(body, media_type="application/json", headers=headers)
+
+
+async def _wide(desk: Desk, look: Look, wanted: SpanFilter) -> tuple[SpanFilter, int]:
+    """The range with as much beside it as there is room for, so that it can be moved at once; and its spans."""
+    wide, count = wanted, 0
+    for share in (1.0, 0.25, 0.0):
+        beside = int((wanted.until - wanted.since) * share)
+        wide = msgspec.structs.replace(wanted, since=wanted.since - beside, until=wanted.until + beside)
+        count = (await desk.read_model.query(spans.totals, look.at, wide)).spans
+        if count <= MOST_SPANS:
+            break
+    return wide, count
 
 
 @routes.get("/timeline/run/{born}", include_in_schema=False)
@@ -148,9 +161,12 @@ def filter_of(look: Look, span: Range) -> SpanFilter:
     )  # fmt: skip
 
 
-def kept(look: Look) -> dict[str, Any]:
-    """The parameters that say what is shown."""
-    return {name: list(dict.fromkeys(value for key, value in look.asked if key == name)) for name in KEPT}
+def kept(look: Look, span: Range) -> dict[str, Any]:
+    """The parameters that say what is shown, exactly: this stretch of time, as it stood at this fact."""
+    asked = {name: list(dict.fromkeys(value for key, value in look.asked if key == name)) for name in KEPT}
+    moment = look.get("at") if not look.live else look.at.events_seq
+    until = max(span.since + LEAST_US, min(span.until, look.time + 1))
+    return asked | {"from": swim.stamp(span.since), "to": swim.stamp(until), "at": moment}
 
 
 async def _table(desk: Desk, look: Look, span: Range) -> dict[str, Any]:
@@ -172,15 +188,18 @@ async def _swim(desk: Desk, look: Look, by: By, span: Range) -> dict[str, Any]:
     places = {row.track.key: row for row in rows if row.track}
     bars: list[swim.Bar] = []
     paths: list[swim.Path] = []
+    parts: list[swim.Piece] = []
     if totals.spans <= swim.FEW:
         found = await desk.read_model.query(spans.spans_after, look.at, wanted, 0, swim.FEW)
         bars = swim.bars(span, found, places, {each.run_id: key_of(by, each) for each in found})
+        parts = swim.parts(span, await desk.read_model.query(spans.parts, look.at, wanted, by), places)
     elif shown:
         keys = [track.key for track in shown]
         pieces = await desk.read_model.query(spans.pieces, look.at, wanted, by, keys, columns=swim.COLUMNS)
         paths = swim.paths(pieces, {row.place: row for row in rows})
     return {
-        "by": by, "span": span, "rows": rows, "height": height, "bars": bars, "paths": paths, "totals": totals,
+        "by": by, "span": span, "rows": rows, "height": height, "bars": bars, "parts": parts, "paths": paths,
+        "totals": totals,
         "ticks": swim.ticks(span), "agents": tracks.agents, "strip": await strip(desk, OVERVIEW), "every": tracks.every,
         "skip": tracks.skip, "most": TRACKS, "columns": swim.COLUMNS, "stamp": swim.stamp, "wanted": wanted,
         "hrefs": {track.key: _href(look, by, track) for track in shown}, "geometry": _GEOMETRY,

@@ -82,6 +82,7 @@
       this.from = Number(said.since) / 1000;
       this.to = Number(said.until) / 1000;
       this.follows = said.follows === "yes";
+      this.live = !document.body.classList.contains("past");
       this.ended = new AbortController(); // takes every listener along
       this.known = new Map();
       this.load().then((whole) => whole && this.take());
@@ -97,7 +98,7 @@
     // Ask for the spans around what is seen. False: too many, or gone; the server's drawing stays.
     async load() {
       this.asking?.abort();
-      const asking = this.asking = new AbortController();
+      const asking = this.asking = new AbortController(), began = performance.now();
       try {
         const answer = await fetch(this.url, { signal: asking.signal, headers: { Accept: "application/json" } });
         if (!answer.ok) return false;
@@ -109,6 +110,14 @@
         }
         this.spans = new Spans(sent);
         this.loadedAt = performance.now();
+        this.cost = this.loadedAt - began;
+        for (const link of document.querySelectorAll("a[data-export]")) {
+          const url = new URL(link.href);
+          if (this.live) url.searchParams.set("at", sent.seq);
+          url.searchParams.set("from", stamp(this.from));
+          url.searchParams.set("to", stamp(Math.min(this.to, this.spans.time + 1)));
+          link.href = url.pathname + url.search;
+        }
         this.paint();
         return true;
       } catch (error) {
@@ -149,6 +158,7 @@
       this.asking?.abort();
       clearTimeout(this.settling);
       clearTimeout(this.resting);
+      clearTimeout(this.waiting);
     }
 
     // ── colours, as the theme has them just now
@@ -342,7 +352,7 @@
       const range = document.getElementById("tl-range");
       if (range) range.textContent = [this.from, this.to].map((at) => new Date(at).toISOString().slice(11, 19)).join(" to ") + ", UTC";
       for (const width of document.querySelectorAll("[aria-label='How far back'] a[aria-current]")) width.removeAttribute("aria-current");
-      for (const link of document.querySelectorAll("a[data-ranged]")) {
+      for (const link of document.querySelectorAll("a[data-ranged]:not([data-export])")) {
         const url = new URL(link.href);
         url.searchParams.set("from", stamp(this.from));
         url.searchParams.set("to", stamp(this.to));
@@ -362,7 +372,13 @@
 
     // Something changed: the same stretch again, or as much of it up to now.
     refresh() {
-      if (document.hidden || this.held) return;
+      if (document.hidden || this.held || this.waiting) return;
+      // At most once a second, and never more than a tenth of the time: of 100,000 spans an answer takes a while.
+      const rest = Math.max(1000, 9 * this.cost) - (performance.now() - this.loadedAt);
+      if (rest > 0) {
+        this.waiting = setTimeout(() => { this.waiting = 0; this.refresh(); }, rest);
+        return;
+      }
       if (this.follows) {
         const width = this.to - this.from, gone = performance.now() - this.loadedAt;
         this.to = this.spans.time + gone + width / 41;
