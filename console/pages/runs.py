@@ -25,7 +25,7 @@ routes = APIRouter()
 
 CALLS, LATEST_CALLS = 200, 12
 SEEN = 200
-PEEK = 60  # rows of a diff on the overview
+PEEK, PEEK_LINES = 60, 300  # rows of a diff, and lines of output, on the overview
 TABS = ("", "output", "calls", "files", "artifacts", "cost", "compare")
 MOST_WANTED = 200  # characters searched for
 
@@ -119,8 +119,10 @@ async def _output(desk: Desk, look: Look, run: Run) -> dict[str, Any]:
     shown = scroll.output()
     only = bool(wanted) and look.get("only") == "1"
     found = await search(desk.ledger, run.run_id, wanted, until=_until(look)) if wanted else None
-    lines = found.lines if found and only else [marked(line, wanted) for line in shown.lines]
-    return {"output": shown, "lines": lines, "run": run, "wanted": wanted, "found": found, "only": only}
+    newest = shown.lines if look.get("tab") == "output" else shown.lines[-PEEK_LINES:]
+    lines = found.lines if found and only else [marked(line, wanted) for line in newest]
+    cut = not only and (shown.cut or len(newest) < len(shown.lines))
+    return {"output": shown, "lines": lines, "cut": cut, "run": run, "wanted": wanted, "found": found, "only": only}
 
 
 async def _more(desk: Desk, look: Look, run: Run) -> dict[str, Any]:

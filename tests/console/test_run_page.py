@@ -154,6 +154,10 @@ async def test_of_endless_output_only_the_newest_lines_are_kept(busy: Tower):
     assert shown.cut
     assert len(shown.lines) == 2_000
     assert (shown.lines[0].number, shown.lines[-1].text) == (8_001, "line 9999")
+    overview = await page(busy, f"/runs/{run_id}")
+    assert numbers(overview) == list(range(9_701, 10_001))
+    assert "Only the end is shown" in overview
+    assert len(numbers(await page(busy, f"/runs/{run_id}?tab=output"))) == 2_000
 
 
 def test_only_so_many_runs_are_kept_at_hand():
