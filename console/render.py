@@ -6,7 +6,7 @@ a name that was not passed in is an error, not an empty place.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ def query(**values: Any) -> str:
     return f"?{urlencode(held, doseq=True)}" if held else ""
 
 
+@lru_cache(maxsize=1_000)  # the same few stand in every row of every list
 def mark(state: str, title: str = "") -> Markup:
     """The drawn mark of a state. It is hidden from a screen reader: a word stands beside it, or ``title`` does."""
     name = words.mark(state)
@@ -68,10 +69,12 @@ def mark(state: str, title: str = "") -> Markup:
     return Markup('<svg class="mark"{}>{}<use href="{}#{}"/></svg>').format(hidden, told, asset("marks.svg"), name)
 
 
+@cache
 def icon(name: str) -> Markup:
     return Markup('<svg class="icon" aria-hidden="true"><use href="{}#i-{}"/></svg>').format(asset("marks.svg"), name)
 
 
+@lru_cache(maxsize=1_000)
 def state(name: str) -> Markup:
     """Mark and word."""
     drawn = Markup('<span class="state" data-state="{}">{}{}</span>')
