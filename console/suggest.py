@@ -47,7 +47,7 @@ async def _values(desk: Desk, look: Look, name: str) -> Iterable[str]:
     ask, at = desk.read_model.query, look.at
     match name:
         case "lane":
-            return [each.lane for each in await ask(queries.lanes, at)]
+            return await ask(queries.lane_names, at)
         case "session":
             return [each.session_id for each in await ask(queries.sessions, at)]
         case "agent":

@@ -68,6 +68,11 @@ def lanes(db: Reader, at: At) -> list[Lane]:
     return [Lane(**row) for row in db.ask("lanes.page", seq=at.events_seq, since=at.at - HOUR_US)]
 
 
+def lane_names(db: Reader, at: At) -> list[str]:
+    """The lanes there are, without counting what stands in them."""
+    return sorted(row["lane"] for row in db.ask("lanes.rule", seq=at.events_seq))
+
+
 def queue(db: Reader, at: At, lane: str, *, limit: int = 50) -> list[Queued]:
     """Ready tasks of a lane in the order the scheduler would give them out."""
     ids = [row["task_id"] for row in db.ask("lanes.queue", seq=at.events_seq, lane=lane, limit=limit)]

@@ -11,7 +11,7 @@ from projections.attention import attention
 from projections.board import board
 from projections.bulk import bulk
 from projections.costs import burn, costs, hours, models, spent_by
-from projections.fleet import counts, hour, lanes, plans, queue, sessions, usage
+from projections.fleet import counts, hour, lane_names, lanes, plans, queue, sessions, usage
 from projections.inside import causes, deeds, diffs, file_changes, resources, spending, waits
 from projections.moments import BadMoment, latest, moment
 from projections.notes import board_limits, bookmarks, fleet_state, views
@@ -21,15 +21,15 @@ from projections.record import commands, timeline
 from projections.runboard import not_running, pulses, why_not
 from projections.runs import observations, run, runs, tool_calls
 from projections.session import session, session_uses
-from projections.tasks import picks, task, task_rows, tasks, words_of
+from projections.tasks import picks, task, task_rows, task_states, tasks, words_of
 from projections.templates import template, templates
 from projections.wording import wordings
 
 __all__ = [
     "BadMoment", "agent", "agents", "attention", "board", "board_limits", "bookmarks", "bulk", "burn", "causes",
     "commands", "costs", "counts", "custom", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours",
-    "lanes", "latest", "models", "moment", "not_running", "observations", "out_of_step", "picks", "plans", "pulses",
-    "queue", "reach", "resources", "run", "runs", "session", "session_uses", "sessions", "spending", "spent_by",
-    "task", "task_rows", "tasks", "template", "templates", "timeline", "tool_calls", "usage", "views", "waits",
-    "why_not", "wordings", "words_of", "workers",
+    "lane_names", "lanes", "latest", "models", "moment", "not_running", "observations", "out_of_step", "picks",
+    "plans", "pulses", "queue", "reach", "resources", "run", "runs", "session", "session_uses", "sessions",
+    "spending", "spent_by", "task", "task_rows", "task_states", "tasks", "template", "templates", "timeline",
+    "tool_calls", "usage", "views", "waits", "why_not", "wordings", "words_of", "workers",
 ]  # fmt: skip

@@ -67,8 +67,7 @@ _Key = int | float | str
 def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
     """A page of the tasks that fit, and how many there are."""
     values = values_of(at, wanted)
-    all_states = db.ask("tasks.by_state", {"where": where_of(wanted, states=False)}, **values)
-    by_state = {row["state"]: int(row["n"]) for row in all_states}
+    by_state = task_states(db, at, wanted)
     total = sum(n for state, n in by_state.items() if not wanted.states or state in wanted.states)
     clauses = {
         "keys": _KEYS[wanted.order],
@@ -87,6 +86,12 @@ def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
         by_state=by_state,
         after=_encode(found[-1]) if more else "",
     )
+
+
+def task_states(db: Reader, at: At, wanted: TaskFilter) -> dict[str, int]:
+    """How many tasks fit but for the filter's states, by state."""
+    found = db.ask("tasks.by_state", {"where": where_of(wanted, states=False)}, **values_of(at, wanted))
+    return {row["state"]: int(row["n"]) for row in found}
 
 
 def picks(db: Reader, at: At, wanted: TaskFilter, task_ids: Sequence[str] = ()) -> list[Pick]:

@@ -213,7 +213,7 @@ def _act(name: str) -> Act:
 
 async def _lane(desk: Desk, look: Look) -> str:
     """The lane to move to, where moving is asked for; there must be such a lane."""
-    lane, known = look.get("lane"), [each.lane for each in await desk.read_model.query(queries.lanes, look.at)]
+    lane, known = look.get("lane"), await desk.read_model.query(queries.lane_names, look.at)
     if look.get("do") == "move" and lane not in known:
         raise BadQuestion(f"There is no lane {lane[:60]!r} to move tasks to; {', '.join(known[:20])} are there.")
     return lane

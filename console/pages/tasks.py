@@ -89,12 +89,12 @@ def asking(look: Look, line: str) -> str:
 
 
 async def _tasks(desk: Desk, look: Look, search: Search) -> dict[str, Any]:
-    everything = await desk.read_model.query(queries.tasks, look.at, TaskFilter(limit=1))
+    states = await desk.read_model.query(queries.task_states, look.at, TaskFilter())
     found = None if search.problems else await desk.read_model.query(queries.tasks, look.at, search.wanted)
-    lanes = await desk.read_model.query(queries.lanes, look.at)
+    lanes = await desk.read_model.query(queries.lane_names, look.at)
     file = query(q=search.line, order=look.get("order"), at=None if look.live else look.get("at"))
     return {
-        "found": found, "search": search, "lanes": lanes, "views": VIEWS, "states": everything.by_state, "file": file,
+        "found": found, "search": search, "lanes": lanes, "views": VIEWS, "states": states, "file": file,
         "qualifiers": QUALIFIERS, "asks": lambda line: asking(look, line),
         "kept": await kept_views(desk, look),
         "asked_now": query(q=search.line, order=look.get("order"))[1:],
