@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from projections.costs import CostFilter, Spent, costs, spent_by
 from projections.fleet import plans, sessions
 from projections.record import timeline
 from projections.rows import At, Entry, Plan, Row, Session, TimelineFilter
@@ -12,17 +13,11 @@ ENTRIES = 60
 
 
 class SessionUse(Row, frozen=True):
-    """A session in the list. ``cost_uusd`` None: nothing of it has a price; ``at_work``: agents on its tasks now."""
+    """A session in the list. ``at_work``: agents on its tasks now."""
 
     session: Session
-    tokens: int = 0
-    cost_uusd: int | None = None
+    spent: Spent
     at_work: int = 0
-
-    @property
-    def budget_uusd(self) -> int:
-        """Millionths of a dollar; 0: none said."""
-        return int(getattr(self.session, "budget_uusd", 0))
 
 
 class AgentShare(Row, frozen=True):
@@ -33,44 +28,30 @@ class AgentShare(Row, frozen=True):
     under_way: int
     done: int
     failed: int
-    tokens: int
-    cost_uusd: int | None
     last_at: int
-
-
-class Used(Row, frozen=True):
-    """What a session's runs used. ``unpriced``: runs that used tokens nobody knows the price of."""
-
-    runs: int = 0
-    under_way: int = 0
-    agents: int = 0
-    done: int = 0
-    failed: int = 0
-    tokens: int = 0
-    cost_uusd: int | None = None
-    unpriced: int = 0
-    duration_ms: int = 0
+    spent: Spent
 
 
 class SessionPage(Row, frozen=True):
-    """A session with its agents (the busiest ``AGENTS`` of ``used.agents``), plans and latest facts."""
+    """A session with its agents (the busiest ``AGENTS`` of ``agents_in_all``), plans and latest facts."""
 
     session: Session
-    used: Used
+    spent: Spent
+    agents_in_all: int
+    duration_ms: int
     agents: list[AgentShare]
     plans: list[Plan]
     timeline: list[Entry]
 
-    @property
-    def budget_uusd(self) -> int:
-        """Millionths of a dollar; 0: none said."""
-        return int(getattr(self.session, "budget_uusd", 0))
-
 
 def session_uses(db: Reader, at: At) -> list[SessionUse]:
     """Open ones first, then by age."""
-    found = {row.pop("session_id"): row for row in db.ask("session.costs", seq=at.events_seq)}
-    return [SessionUse(session=each, **found.get(each.session_id, {})) for each in sessions(db, at)]
+    at_work = {row["session_id"]: int(row["at_work"]) for row in db.ask("session.at_work", seq=at.events_seq)}
+    spent = spent_by(db, at, "session")
+    return [
+        SessionUse(session=each, spent=spent.get(each.session_id, Spent()), at_work=at_work.get(each.session_id, 0))
+        for each in sessions(db, at)
+    ]
 
 
 def session(db: Reader, at: At, session_id: str) -> SessionPage | None:
@@ -79,11 +60,19 @@ def session(db: Reader, at: At, session_id: str) -> SessionPage | None:
     if found is None:
         return None
     values = {"seq": at.events_seq, "session_id": session_id}
+    spent = costs(db, at, "agent", CostFilter(session_id=session_id), limit=0)
+    by_agent = {str(row.key): row for row in spent.rows}
+    [whole] = db.ask("session.whole", **values)
     wanted = TimelineFilter(session_id=session_id, observations=False, limit=ENTRIES)
     return SessionPage(
         session=found,
-        used=Used(**db.ask("session.used", **values)[0]),
-        agents=[AgentShare(**row) for row in db.ask("session.agents", **values, limit=AGENTS)],
+        spent=spent.total,
+        agents_in_all=whole["agents"],
+        duration_ms=whole["duration_ms"],
+        agents=[
+            AgentShare(**row, spent=by_agent.get(row["agent_id"], Spent()))
+            for row in db.ask("session.agents", **values, limit=AGENTS)
+        ],
         plans=[each for each in plans(db, at) if each.session_id == session_id],
         timeline=timeline(db, at, wanted).entries,
     )

@@ -73,7 +73,7 @@ async def export(request: Request, session_id: str) -> Response:
     """All of a session as one file: a tape, which a console opens again."""
     desk, look = await looking(request)
     await _found(desk, look, session_id)
-    wanted = tape.Wanted(session=session_id, until=0 if look.live else look.time)
+    wanted = tape.Wanted(session=session_id, until=0 if look.live else look.time, output=True)
     spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed when it was sent
     try:
         await tape.export(desk.ledger, wanted, spool.write, made_at=look.now)
@@ -129,7 +129,7 @@ async def _found(desk: Desk, look: Look, session_id: str) -> SessionPage:
 
 def _typed(page: SessionPage) -> dict[str, str]:
     """A session's fields as its form shows them."""
-    budget = f"{page.budget_uusd / 1_000_000:.2f}" if page.budget_uusd else ""
+    budget = f"{page.session.budget_uusd / 1_000_000:.2f}" if page.session.budget_uusd else ""
     return {"goal": page.session.goal, "root": page.session.root, "budget": budget}
 
 

@@ -17,6 +17,7 @@ from console.markdown import written
 from console.panels import Panel, show
 from core.domain.spec import TaskSpec
 from projections import queries
+from projections.costs import Spent, cost_of
 from projections.rows import STATE_ORDER, Link, Task
 
 routes = APIRouter()
@@ -52,8 +53,11 @@ async def _task(desk: Desk, look: Look, task: Task) -> dict[str, Any]:
     line = []
     if look.live and task.row.state == "ready":
         line = await desk.read_model.query(queries.queue, look.at, task.row.lane, limit=50)
+    spent = await desk.read_model.query(queries.spent_by, look.at, "task", [task.row.task_id])
     return {
         "task": task,
+        "spent": spent.get(task.row.task_id, Spent()),
+        "costs": {run.run_id: cost_of(run.usage, run.model) for run in task.runs},
         "row": task.row,
         "text": written(task.spec.prompt),
         "parts": _parts(task.children),

@@ -6,7 +6,7 @@ import pytest
 
 from core.domain import task
 from core.domain.spec import TaskSpec
-from projections import tape
+from projections import played
 from tests.console.tower import Tower
 
 
@@ -92,7 +92,7 @@ async def test_one_session_is_taken_away_as_one_file_that_can_be_opened_again(bu
     answer = await busy.client.get("/sessions/default/export")
     assert answer.status_code == 200
     assert answer.headers["content-disposition"] == 'attachment; filename="default.tape.jsonl"'
-    read = tape.read(answer.content.splitlines())
+    read = played.read(answer.content.splitlines())
     assert read.header.session == "default"
     assert read.events > 10
     assert b"Post in batches" not in answer.content
