@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from core.clock import Clock
 
-RATE = 50.0  # writes a second, for as long as one likes
-BURST = 500.0  # and so many at once
+RATE = 200.0  # writes a second, for as long as one likes
+BURST = 2_000.0  # and so many at once
 MOST = 1_000  # buckets kept; one that is full again need not be
 
 
