@@ -4,26 +4,29 @@
 select ((at_us - $since) // $width)::integer as bucket, count(*) as n, min(seq) as seq from moments
 where at_us >= $since and at_us < $until group by bucket
 
+-- A fact that went wrong has a row of its own, or rows of the runs it took along.
 -- query failures
-select ((at_us - $since) // $width)::integer as bucket, count(*) as n, min(seq) as seq from timeline
-where failed and tag <> 'command.refused' and coalesce(own, true) and at_us >= $since and at_us < $until group by bucket
+select ((at_us - $since) // $width)::integer as bucket, count(distinct seq) as n, min(seq) as seq from timeline
+where failed and tag <> 'command.refused' and at_us >= $since and at_us < $until group by bucket
 
 -- query span
 select min(at_us) as since, max(at_us) as until, max(seq) as seq from moments
 
 -- query next_failure
-select seq, at_us, says, tag from timeline
-where failed and tag <> 'command.refused' and coalesce(own, true) and seq > $after order by seq limit 1
+select seq, at_us, says, tag from timeline where failed and tag <> 'command.refused' and seq > $after
+order by seq, own desc limit 1
 
 -- query last_failure
-select seq, at_us, says, tag from timeline
-where failed and tag <> 'command.refused' and coalesce(own, true) and seq < $before order by seq desc limit 1
+select seq, at_us, says, tag from timeline where failed and tag <> 'command.refused' and seq < $before
+order by seq desc, own desc limit 1
 
 -- query latest_failures
-select seq, at_us, says, tag, coalesce(task_id, '') as task_id, coalesce(run_id, '') as run_id,
-    coalesce(worker_id, '') as worker_id
-from timeline
-where failed and tag <> 'command.refused' and coalesce(own, true) and seq <= $seq order by seq desc limit $limit
+select seq, any_value(at_us) as at_us, arg_max(says, coalesce(own, true)) as says, any_value(tag) as tag,
+    coalesce(arg_max(task_id, coalesce(own, true)), '') as task_id,
+    coalesce(arg_max(run_id, coalesce(own, true)), '') as run_id,
+    coalesce(arg_max(worker_id, coalesce(own, true)), '') as worker_id
+from timeline where failed and tag <> 'command.refused' and seq <= $seq
+group by seq order by seq desc limit $limit
 
 -- query fact
 select seq, at_us from moments where seq = $wanted

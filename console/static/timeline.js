@@ -174,7 +174,7 @@
         return getComputedStyle(probe)[what];
       };
       this.paints = {
-        run: read("bar-run", "fill"), live: read("bar-live", "fill"), cut: read("bar-cut", "stroke"),
+        run: read("bar-run", "fill"), live: read("bar-live", "fill"), cut: read("bar-cut", "fill"),
         bad: read("bar-bad", "fill"), wait: read("bar-wait", "stroke"), order: read("bar-stopping", "stroke"),
         lead: read("bar-lead", "fill"), grid: read("grid", "stroke"), band: read("band", "fill"),
         now: read("nowline", "stroke"), flag: read("now-text", "fill"),
