@@ -100,7 +100,8 @@
     at?.setAttribute("aria-current", "true");
     at?.scrollIntoView({ block: "nearest" });
     const says = document.getElementById("palette-says");
-    if (says) says.textContent = at ? `${all.indexOf(at) + 1} of ${all.length}: ${at.textContent.replace(/\s+/g, " ")}` : "Nothing found";
+    const place = `${all.indexOf(at) + 1} of ${all.length}`;
+    if (says) says.textContent = at ? `${place}: ${at.textContent.replace(/\s+/g, " ")}` : "Nothing found";
   }
 
   function move(event) {
