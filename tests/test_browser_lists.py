@@ -66,6 +66,21 @@ async def test_many_are_found_by_a_line_and_retried_together(tower: Tower, base:
         assert seen.complaints == []
 
 
+async def test_thousands_go_on_batch_by_batch_by_themselves(
+    tower: Tower, base: str, browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("console.pages.bulk.BATCH", 2)
+    await tower.bring_plan(**{f"t{n}": TaskSpec(title=f"Task {n}") for n in range(5)})
+    await tower.folded()
+    async with window(browser, tower, base) as seen:
+        page = await seen.go("/tasks")
+        await page.get_by_label("all 5 that match").check()
+        await page.get_by_role("button", name="Pause…").click()
+        await page.get_by_role("button", name="Pause 5 tasks").click()
+        await expect(page.locator("#given")).to_contain_text("5 of 5 ordered", timeout=15_000)
+        assert seen.complaints == []
+
+
 async def test_a_closer_look_keeps_the_list_where_it_is(tower: Tower, base: str, browser: Browser):
     await at_work(tower)
     async with window(browser, tower, base) as seen:
