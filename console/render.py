@@ -108,8 +108,10 @@ def _environment() -> Environment:
     )  # fmt: skip
     made.filters.update(
         word=words.word, mark_of=words.mark, number=words.number, tokens=words.tokens, size=words.size, age=words.age,
-        took=words.took, as_given=words.as_given, small_money=words.small_money, iso=words.iso, whole_time=words.whole_time, clock_time=words.clock_time, money=words.money,
+        took=words.took, as_given=words.as_given, small_money=words.small_money, iso=words.iso,
+        whole_time=words.whole_time, clock_time=words.clock_time, money=words.money,
         counted=words.counted, fact_mark=words.fact_mark, tool_sign=words.tool_sign, shorten=words.shorten,
-        origin=words.origin, count_in=words.count_in, ended=words.ended, ordered=words.ordered, day_and_time=words.day_and_time,
+        origin=words.origin, count_in=words.count_in, ended=words.ended, ordered=words.ordered,
+        day_and_time=words.day_and_time,
     )  # fmt: skip
     return made
