@@ -65,7 +65,8 @@ def create(open_desk: OpenDesk, gate: Gate, pace: Pace | None = None) -> FastAPI
     paths: set[str] = set()
     doors = (
         entrance, forms, stream, palette, now, agents, queues, board, bulk, tasks, edit, task, sessions, runs, kept,
-        cost, exports, timeline, replay, template_edit, template_use, templates, commands, command, system, metrics, crew, api,
+        cost, exports, timeline, replay, template_edit, template_use, templates, commands, command, system, crew,
+        metrics, api,
     )  # fmt: skip
     for door in doors:
         app.include_router(door.routes)
