@@ -21,11 +21,12 @@ from core.envelope import Answer, decode_fact
 from core.heartbeat import BEAT_S, MARGIN_S, TTL_S, Beat, beat_key, encode_beat
 from core.ids import new_id
 from core.ledger import Ledger, LedgerError
-from workers.journal import Hired, Journal
+from workers.crew import Crew
+from workers.journal import Journal
 from workers.lease import Lease
 from workers.observe import Redactor
 from workers.outbox import Outbox
-from workers.pools import BadPools, Pool, agents, hired
+from workers.pools import Pool
 from workers.process import Processes
 from workers.shift import End, Shift
 from workers.within import within
@@ -75,10 +76,7 @@ class Worker:
         self.shift: Shift | None = None
         self._ledger, self._door, self._heart, self._clock = ledger, door, heart, clock
         self._journal = journal
-        self._specs = [spec for spec, _ in agents(list(pools))]
-        self._pools = {f"{worker_id}/{spec.name}": pool for spec, pool in agents(list(pools))}
-        for each in journal.hired:
-            self._add(each)
+        self._crew = Crew(worker_id, pools, journal)
         self._artifacts, self._folder = artifacts, folder
         self._redact = Redactor(secrets)
         self._replace = replace
@@ -90,38 +88,6 @@ class Worker:
         """Finish what runs, at most ``drain_s`` seconds; then interrupt the rest, and leave."""
         if not self._stop.done():
             self._stop.set_result(drain_s)
-
-    def hire(self, order: worker.HireOrdered) -> list[worker.AgentSpec]:
-        """Take on the agents an order asks for, noted on disk before they are reported; none where it cannot be."""
-        taken = {spec.name for spec in self._specs}
-        try:
-            pool, specs = hired(order, list(self._pools.values()), taken)
-        except BadPools as error:
-            log.warning("nobody hired worker_id=%s: %s", self.worker_id, error)
-            return []
-        newcomers = Hired(pool, specs)
-        try:
-            self._journal.hire(newcomers)
-        except OSError as error:
-            log.warning("nobody hired worker_id=%s: its journal cannot be written: %s", self.worker_id, error)
-            return []
-        self._add(newcomers)
-        return specs
-
-    def _dismiss(self) -> None:
-        """Go on with the agents of our own pools alone."""
-        dismissed = {spec.name for each in self._journal.hired for spec in each.agents}
-        self._journal.dismiss()
-        self._specs = [spec for spec in self._specs if spec.name not in dismissed]
-        ids = {f"{self.worker_id}/{spec.name}" for spec in self._specs}
-        self._pools = {agent_id: pool for agent_id, pool in self._pools.items() if agent_id in ids}
-
-    def _add(self, newcomers: Hired) -> None:
-        taken = {spec.name for spec in self._specs}
-        for spec in newcomers.agents:
-            if spec.name not in taken:
-                self._specs.append(spec)
-                self._pools[f"{self.worker_id}/{spec.name}"] = newcomers.pool
 
     async def run(self) -> None:
         """Register and work until stopped. ``NotWanted`` when the core refuses, ``Gap`` when the log is broken."""
@@ -161,16 +127,16 @@ class Worker:
             door=self._door,
             clock=self._clock,
             processes=self.processes,
-            pools=self._pools,
+            pools=self._crew.pools,
             sights=self._sights,
             output=self._output,
             redact=self._redact,
             lease=lease,
-            hire=self.hire,
+            hire=self._crew.hire,
             artifacts=self._artifacts,
             folder=self._folder,
         )
-        log.info("works worker_id=%s epoch=%d agents=%d", self.worker_id, epoch, len(self._pools))
+        log.info("works worker_id=%s epoch=%d agents=%d", self.worker_id, epoch, len(self._crew.pools))
         beating = asyncio.ensure_future(self._beat(boot_id, shift, lease))
         working = asyncio.ensure_future(shift.work())
         try:
@@ -212,7 +178,7 @@ class Worker:
             self.stop(drain_s=0)
             leave = worker.Leave(worker_id=self.worker_id, epoch=epoch)
             await self._try_order(leave, f"~leave/{self.worker_id}/{epoch}")
-            self._dismiss()
+            self._crew.dismiss()
 
     async def _try_order(self, command: worker.Command, command_id: str) -> None:
         try:
@@ -232,9 +198,9 @@ class Worker:
                 answer = await self._ask(boot_id)
                 if answer is not None and answer.outcome in ("done", "already_so"):
                     return await self._epoch_of(boot_id, answer.seq)
-                if answer is not None and self._journal.hired and "still beats" not in answer.reason:
+                if answer is not None and self._crew.has_hired and "still beats" not in answer.reason:
                     log.warning("goes on without those hired worker_id=%s: %s", self.worker_id, answer.reason)
-                    self._dismiss()
+                    self._crew.dismiss()
                     continue
                 if answer is not None:
                     refused_since = self._refused(answer, refused_since)
@@ -254,7 +220,7 @@ class Worker:
         register = worker.Register(
             worker_id=self.worker_id,
             boot_id=boot_id,
-            agents=self._specs,
+            agents=self._crew.specs,
             host=socket.gethostname()[:200],
             pid=os.getpid(),
             version=self._version,
