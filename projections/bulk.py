@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from projections.rows import At, Row
 from projections.store import Reader
 
@@ -26,6 +28,18 @@ class Bulk(Row, frozen=True):
     @property
     def total(self) -> int:
         return sum(self.by_outcome.values())
+
+
+class LastCost(Row, frozen=True):
+    """``cost_uusd``: None where no attempt has a price; ``known``: how many have one."""
+
+    cost_uusd: int | None
+    known: int
+
+
+def last_cost(db: Reader, at: At, task_ids: Sequence[str]) -> LastCost:
+    """What trying these tasks once more may cost: as much as their last attempts did."""
+    return LastCost(**db.ask("bulk.last_cost", seq=at.events_seq, ids=list(task_ids))[0])
 
 
 def bulk(db: Reader, at: At, prefix: str, since: int, *, limit: int = 200) -> Bulk:

@@ -26,3 +26,11 @@ left join (
 left join tasks t on t.task_id = c.target and t.from_seq <= $seq and t.to_seq > $seq
 order by outcome = 'done', outcome = 'pending', c.seq
 limit $limit
+
+-- What the last attempts of tasks cost, and of how many that is known.
+-- query last_cost
+select sum(cost_uusd)::bigint as cost_uusd, count(cost_uusd) as known
+from (
+    select max_by(cost_uusd, attempt) as cost_uusd from runs
+    where from_seq <= $seq and to_seq > $seq and task_id in (select unnest($ids)) group by task_id
+)

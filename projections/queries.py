@@ -9,7 +9,7 @@ from __future__ import annotations
 from projections.agents import agent, agents, workers
 from projections.attention import attention
 from projections.board import board
-from projections.bulk import bulk
+from projections.bulk import bulk, last_cost
 from projections.costs import burn, costs, hours, models, spent_by
 from projections.fleet import counts, hour, lane_names, lanes, plans, queue, sessions, usage
 from projections.inside import causes, deeds, diffs, file_changes, resources, spending, waits
@@ -28,8 +28,8 @@ from projections.wording import wordings
 __all__ = [
     "BadMoment", "agent", "agents", "attention", "board", "board_limits", "bookmarks", "bulk", "burn", "causes",
     "commands", "costs", "counts", "custom", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours",
-    "lane_names", "lanes", "latest", "models", "moment", "not_running", "observations", "out_of_step", "picks",
-    "plans", "pulses", "queue", "reach", "resources", "run", "runs", "session", "session_uses", "sessions",
+    "lane_names", "lanes", "last_cost", "latest", "models", "moment", "not_running", "observations", "out_of_step",
+    "picks", "plans", "pulses", "queue", "reach", "resources", "run", "runs", "session", "session_uses", "sessions",
     "spending", "spent_by", "task", "task_rows", "task_states", "tasks", "template", "templates", "timeline",
     "tool_calls", "usage", "views", "waits", "why_not", "wordings", "words_of", "workers",
 ]  # fmt: skip

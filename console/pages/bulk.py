@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console.desk import Desk, desk_of
 from console.forms import form
-from console.look import SEEN_WAIT_S, TOLD_EVERY_S, BadQuestion, Look, looking
+from console.look import TOLD_EVERY_S, BadQuestion, Look, looking
 from console.panels import Panel, show
 from console.render import query
 from console.search import QUALIFIERS, searched, terms_of
@@ -34,6 +34,7 @@ routes = APIRouter()
 MOST = 20_000  # tasks one order may be for
 BATCH, AT_ONCE = 500, 64  # orders given by one request, and of those under way together
 SHOWN = 200
+FOLD_WAIT_S = 2.0  # without script the page that tells of the orders is not drawn again by itself
 OVERLAP_US = 60_000_000  # by which the clocks of this console and of the log may differ
 
 
@@ -119,9 +120,11 @@ async def bulk(request: Request) -> Response:
     )  # fmt: skip
     chosen = bool(picked or look.get("all"))
     found = await _picks(desk, ask) if chosen else []
-    rows = {"ask": ask, "act": ACTS[ask.do], "id": new_id(desk.clock), "chosen": chosen, "shown": SHOWN, "most": MOST}
+    rows: dict[str, Any] = {"ask": ask, "act": ACTS[ask.do], "id": new_id(desk.clock), "chosen": chosen, "shown": SHOWN}
     goes = [pick for pick in found if ACTS[ask.do].goes(pick, ask)]
     left = [pick for pick in found if not ACTS[ask.do].goes(pick, ask)]
+    if ask.do == "retry":
+        rows["cost"] = await desk.read_model.query(queries.last_cost, look.at, [pick.task_id for pick in goes])
     return await show(request, desk, look, "bulk", f"{ACTS[ask.do].label} many", [], goes=goes, left=left, **rows)
 
 
@@ -159,7 +162,7 @@ async def _give_all(desk: Desk, ask: Ask, batch: Sequence[Pick], ids: Sequence[s
 
 async def _folded(desk: Desk, command_seq: int) -> None:
     """Wait a moment until the page can tell of the orders; the fold of facts is waited for by ``?seen=``."""
-    until = desk.clock.monotonic() + SEEN_WAIT_S
+    until = desk.clock.monotonic() + FOLD_WAIT_S
     while desk.read_model.positions().commands.seq < command_seq and desk.clock.monotonic() < until:
         await desk.clock.sleep(TOLD_EVERY_S)
 

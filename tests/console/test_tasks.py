@@ -12,7 +12,8 @@ import pytest
 
 from core.domain import task
 from core.domain.spec import TaskSpec
-from tests.console.tower import Tower
+from core.domain.words import Usage
+from tests.console.tower import ONE_TRY, Tower
 
 
 def names(page: str) -> list[str]:
@@ -148,6 +149,7 @@ async def test_many_are_shown_before_they_are_retried_and_each_outcome_after(tow
     await tower.submit("late", lane="B")
     given = await tower.client.post("/tasks/bulk", data=fields_of(look.text))
     assert given.status_code == 303
+    await tower.folded()
     came = (await tower.client.get(given.headers["location"])).text
     assert "4 of 4 ordered" in came
     assert re.search(r"<dt>Done</dt><dd><b>3</b>", came)
@@ -156,8 +158,24 @@ async def test_many_are_shown_before_they_are_retried_and_each_outcome_after(tow
     assert "is ready" in came  # why t0 was refused
     again = await tower.client.post("/tasks/bulk", data=fields_of(look.text))
     assert again.status_code == 303  # sent twice, each is still one order
+    await tower.folded()
     assert "4 of 4 ordered" in (await tower.client.get(again.headers["location"])).text
     assert (await tower.client.get("/tasks", params={"q": "state:cancelled"})).text.count("<tr id=") == 0
+
+
+async def test_a_retry_says_what_it_may_cost(tower: Tower):
+    await tower.register(agents=1)
+    await tower.submit("dear", policy=ONE_TRY)
+    await tower.start("default/dear~1")
+    used = Usage(input_tokens=10, cost_uusd=1_250_000)
+    await tower.finish("default/dear~1", "failed", error_class="exit", error="exit 1", usage=used)
+    await tower.submit("unused")
+    await tower.order(task.Cancel(task_id="default/unused"))
+    await tower.folded()
+    assert "$1.25" in (await tower.client.get("/tasks/bulk?do=retry&pick=default/dear")).text
+    page = (await tower.client.get("/tasks/bulk?do=retry&all=1")).text
+    assert "as much as 1 of their last attempts" in page
+    assert "has a price" in (await tower.client.get("/tasks/bulk?do=retry&pick=default/unused")).text
 
 
 async def test_only_what_is_ticked_is_cancelled_and_the_reason_is_kept(busy: Tower):
@@ -196,6 +214,7 @@ async def test_thousands_go_in_batches_that_say_how_far_they_are(tower: Tower, m
     for done in (2, 4, 5):
         given = await tower.client.post("/tasks/bulk", data=fields_of(page))
         assert given.status_code == 303, given.text
+        await tower.folded()
         page = (await tower.client.get(given.headers["location"])).text
         assert f"{done} of 5 ordered" in page
     assert "data-go-on" not in page
