@@ -12,6 +12,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from core.domain.words import Artifact
 from tests.console.tower import Tower, at_work
 from tests.test_browser import CHROMIUM, FLAGS, serving, window
+from workers.adapters.pretend import picture
 
 pytestmark = [
     pytest.mark.browser,
@@ -82,8 +83,10 @@ async def test_output_is_followed_searched_and_a_diff_and_an_artifact_are_opened
 
         kept = await busy.artifacts.keep(b"# What I did\n\n<script>document.title='owned'</script>\n")
         report = Artifact(name="report.md", sha256=kept, size=50, media_type="text/markdown")
-        await busy.finish(RUN, checks=["pytest"], artifacts=[report])
-        await page.get_by_role("link", name="Artifacts 1").click()
+        painted = await busy.artifacts.keep(picture([1, 5, 3]))
+        bars = Artifact(name="bars.png", sha256=painted, size=90, media_type="image/png")
+        await busy.finish(RUN, checks=["pytest"], artifacts=[report, bars])
+        await page.get_by_role("link", name="Artifacts 2").click()
         await expect(page.locator(".prose")).to_contain_text("What I did")
         async with page.expect_download() as taken:
             await page.get_by_role("link", name="Download").click()
@@ -91,6 +94,9 @@ async def test_output_is_followed_searched_and_a_diff_and_an_artifact_are_opened
         assert download.suggested_filename == "report.md"
         assert Path(await download.path()).read_bytes().startswith(b"# What I did")
         assert "owned" not in await page.title()
+        await page.get_by_role("link", name="bars.png").click()
+        wide = "async (img) => { await img.decode(); return img.naturalWidth; }"
+        assert await page.locator("img.painted").evaluate(wide) == 24
         assert seen.complaints == []
 
 
@@ -126,3 +132,25 @@ async def test_hostile_output_paints_nothing(busy: Tower, chromium: Browser):
         assert await log.locator("script, img").count() == 0
         assert "owned" not in await page.title()
         assert seen.complaints == []
+
+
+async def test_a_run_is_read_searched_and_steered_without_script(busy: Tower, chromium: Browser):
+    async with serving(busy) as base, window(chromium, busy, base, java_script_enabled=False) as seen:
+        page = await seen.go(f"/runs/{RUN}")
+        await expect(page.locator("#output .log")).to_contain_text("of 100")
+        await page.get_by_label("Search the output").fill("loaded")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#output mark")).to_have_text("loaded")
+        await page.get_by_role("link", name="Tool calls 2").click()
+        await page.locator("summary", has_text="psql -f load.sql").click()
+        await expect(page.locator("#run_calls .exchange").first).to_contain_text("Called with")
+        await page.goto(f"{base}/runs/{RUN}")
+        await page.locator("#message-it summary").click()
+        await page.get_by_label("To a1").fill("Mind the tests")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.locator("#toasts")).to_contain_text("Message sent")
+        await expect(page.locator("#run_facts")).to_contain_text("to w1/a1: Mind the tests")
+        await page.get_by_role("button", name="Hold").click()
+        await expect(page.locator("#run_line")).to_contain_text("Held")
+        await page.get_by_role("button", name="Continue").click()
+        await expect(page.locator("#run_line")).to_contain_text("Running")
