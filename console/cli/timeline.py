@@ -233,7 +233,10 @@ class ClosedDoor:
     """The door of a tape: every order is refused, with the reason."""
 
     def __init__(self, file: Path) -> None:
+        from core.waits import Waits
+
         self._file = file
+        self.waits = Waits()
 
     async def order(self, *_: object, **__: object) -> Answer:
         from core.envelope import Answer

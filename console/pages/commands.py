@@ -113,4 +113,4 @@ async def _commands(desk: Desk, look: Look) -> dict[str, Any]:
 
 
 async def _proof(desk: Desk) -> dict[str, Any]:
-    return {"running": desk.prover.running, "last": desk.prover.last}
+    return {"running": desk.prover.running, "last": desk.prover.last, "tape": desk.version.startswith("tape ")}
