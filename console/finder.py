@@ -51,18 +51,16 @@ async def find(desk: Desk, look: Look, text: str) -> list[Group]:
     agents = await desk.read_model.query(queries.agents, look.at)
     fleet = await desk.read_model.query(queries.fleet_state, look.at)
     first = list(_first(look, halted=fleet.halted))
-    groups = [
-        Group("Go to", _few(asked, _pages(look))),
-        Group("Do", _few(asked, [*first, *_orders(look, lanes, agents)] if asked else first)),
-        Group("Moments", list(_moments(look, text.strip()))),
-    ]
+    groups = [Group("Go to", _few(asked, _pages(look))), Group("Moments", list(_moments(look, text.strip())))]
+    orders = _few(asked, _meant(asked, [*first, *_orders(look, lanes, agents)]) if asked else first)
+    groups.insert(0 if any(each.fields for each in orders) else 1, Group("Do", orders))
     if asked:
         wanted = TaskFilter(text=" ".join(asked), limit=MOST)
         tasks = await desk.read_model.query(queries.tasks, look.at, wanted)
         runs = await desk.read_model.query(queries.runs, look.at, RunFilter(states=UNDER_WAY, limit=0))
         templates = await desk.read_model.query(queries.templates, look.at)
         groups.insert(2, Group("Templates", _few(asked, _templates(look, templates))))
-        groups.insert(2, Group("Agents", _few(asked, _agents(look, agents))))
+        groups.append(Group("Agents", _few(asked, _agents(look, agents))))
         groups += [Group("Tasks", _tasks(look, tasks, asked)), Group("Runs", _few(asked, _runs(look, runs)))]
     return [group for group in groups if group.finds]
 
@@ -79,6 +77,14 @@ def _few(asked: Sequence[str], candidates: Iterable[Candidate]) -> list[Find]:
     ]
     best = sorted(found, key=lambda each: each[:2])[: MOST if asked else None]
     return [msgspec.structs.replace(each, label=pieces(each.label, asked)) for _, _, each in best]
+
+
+def _meant(asked: Sequence[str], orders: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Orders whose verb was typed: whoever types a name and presses Enter wants to see it, not to pause it."""
+    for text, order in orders:
+        verb = text.partition(" ")[0].lower()
+        if not order.fields or any(verb.startswith(word) for word in asked):
+            yield text, order
 
 
 def pieces(label: Sequence[tuple[str, bool]], asked: Sequence[str]) -> tuple[tuple[str, bool], ...]:

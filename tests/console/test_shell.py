@@ -52,6 +52,8 @@ async def test_words_find_tasks_agents_runs_orders_and_moments(busy: Tower):
     assert 'href="/commands?text=7"' in await found("command 7")
     assert "/?at=999999" not in await found("999999")
     assert "Nothing is called that" in await found("zebra crossing")
+    assert "agent.pause" not in await found("a0")  # whoever types a name wants to see it
+    assert "agent.pause" in await found("pause a0")
 
 
 async def test_the_past_is_found_in_and_not_ordered_about(busy: Tower):
