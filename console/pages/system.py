@@ -47,8 +47,8 @@ async def system(request: Request) -> Response:
     desk, look = await looking(request)
     fine = desk.read_model.positions().doing == "following"
     panels = [
-        Panel("doctor", (), lambda: _doctor(desk), every_s=15, beside=True),
-        Panel("reaches", (), lambda: _doctor(desk), every_s=15, beside=True),
+        Panel("doctor", (REBUILT,), lambda: _doctor(desk), every_s=15, beside=True),
+        Panel("reaches", (REBUILT,), lambda: _doctor(desk), every_s=15, beside=True),
         Panel("model_state", (REBUILT,), lambda: _model(desk), every_s=15 if fine else 2, beside=True),
         Panel("beats", ("workers",), lambda: _beats(desk, look), every_s=5, beside=True),
         Panel("versions", ("workers",), lambda: _versions(desk, look), every_s=60, beside=True),
