@@ -13,7 +13,7 @@ from tests.console.tower import Tower, at_work
 PAGES = [
     "/", "/agents", "/agents/w1/a0", "/queues", "/tasks", "/tasks?state=failed", "/tasks/default/load",
     "/runs/default/load~1", "/commands", "/commands/8", "/cost", "/cost?by=run", "/system", "/system/setup",
-    "/board", "/board?by=lane", "/tasks?peek=default/report", "/queues?task=default/report",
+    "/timeline?view=table", "/replay", "/replay/compare?a=3&b=now", "/board", "/board?by=lane", "/tasks?peek=default/report", "/queues?task=default/report",
 ]  # fmt: skip
 
 TIMES = re.compile(r'<time datetime="[^"]*"[^>]*>[^<]*</time>|\d+\u00a0m?s\b')

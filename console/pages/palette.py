@@ -33,7 +33,11 @@ KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("In a list", (
         ("j k", "next and previous row"), ("Enter", "open the row"), ("x", "pick the row"), ("Esc", "leave the list"),
     )),
-    ("In time", (("[", "one fact back"), ("]", "one fact on, up to now"))),
+    ("In time", (
+        ("[", "one fact back"), ("]", "one fact on, up to now"), ("Space", "play, pause"), ("f", "the next failure"),
+        ("b", "bookmark this moment"),
+    )),
+    ("On the timeline", (("← →", "earlier, later"), ("+ -", "closer, further"))),
 )  # fmt: skip
 
 

@@ -46,7 +46,9 @@ async def compared(request: Request) -> Response:
     desk, look = await looking(request)
     a, b = look.get("a") or "-1h", look.get("b") or "now"
     first, second = await asyncio.gather(_moment(desk, look, "a", a), _moment(desk, look, "b", b))
-    panel = Panel("changes", (), lambda: _changes(desk, first, second), beside=True)
+    moving = "now" in (a, b)  # else what is compared never changes again
+    topics = ("tasks", "runs", "agents", "commands") if moving else ()
+    panel = Panel("changes", topics, lambda: _changes(desk, first, second), beside=True)
     return await show(request, desk, look, "compare", "Compare", [panel], a=a, b=b)
 
 

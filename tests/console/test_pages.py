@@ -14,7 +14,8 @@ from tests.console.tower import Tower
 PAGES = [
     "/", "/agents", "/agents/w1/a0", "/queues", "/tasks", "/tasks/new", "/tasks/default/load", "/tasks/default/broken",
     "/tasks/default/odd", "/tasks/default/later", "/tasks/default/schema", "/runs/default/load~1",
-    "/runs/default/broken~1", "/commands",
+    "/runs/default/broken~1", "/commands", "/timeline", "/timeline?by=task", "/timeline?view=table", "/replay",
+    "/replay/compare",
     "/board", "/board?by=lane", "/tasks?peek=default/report", "/queues?task=default/report",
 ]  # fmt: skip
 
