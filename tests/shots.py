@@ -23,7 +23,8 @@ from core.clock import SystemClock
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 DESK, PHONE = (1440, 900), (360, 780)
 README = ["/", "/queues"]
-EVERY = ["/", "/agents", "/queues", "/tasks", "/tasks/new", "/templates", "/templates/new", "/commands"]
+EVERY = ["/", "/agents", "/queues", "/tasks", "/tasks/new", "/templates", "/templates/new", "/commands",
+         "/commands/8", "/cost", "/cost?by=task&since=all", "/system", "/system/setup"]  # fmt: skip
 
 
 async def main() -> None:
