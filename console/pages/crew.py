@@ -90,13 +90,13 @@ async def order_all(request: Request) -> Response:
     if not ids:
         raise BadQuestion("No agent was chosen: tick some in the list of agents.")
     why = fields.get("reason", "")[:500]
-    answers = await _order(desk, act, ids, why)
+    answers, told = await _order(desk, act, ids, why)
     refused = [answer for answer in answers if answer.outcome not in ("done", "already_so")]
     if refused:
         says = f"{len(answers) - len(refused)} of {len(answers)} orders were carried out. {refused[0].reason}"
         return refuse(request, 409, says, outcome=refused[0].outcome, command_seq=refused[0].command_seq)
     seen = max((answer.seq for answer in answers), default=0)
-    return RedirectResponse("/agents" + query(seen=seen or None), 303)
+    return RedirectResponse("/agents" + query(seen=seen or None, told=told), 303)
 
 
 @routes.get("/agents/add", include_in_schema=False)
@@ -112,15 +112,17 @@ async def add(request: Request) -> Response:
     )
 
 
-async def _order(desk: Desk, act: Act, ids: Sequence[str], why: str) -> list[Answer]:
+async def _order(desk: Desk, act: Act, ids: Sequence[str], why: str) -> tuple[list[Answer], str]:
+    """What came of each, and the id of the last one: the page tells of that, the log of all."""
     room = asyncio.Semaphore(AT_ONCE)
+    orders = [new_id(desk.clock) for _ in ids]
 
-    async def one(agent_id: str) -> Any:
+    async def one(agent_id: str, command_id: str) -> Any:
         async with room:
-            return await desk.door.order(act.order(agent_id, why), command_id=new_id(desk.clock), by="operator")
+            return await desk.door.order(act.order(agent_id, why), command_id=command_id, by="operator")
 
-    answers = await asyncio.gather(*(one(agent_id) for agent_id in ids))
-    return [answer for answer in answers if isinstance(answer, Answer)]
+    answers = await asyncio.gather(*(one(*each) for each in zip(ids, orders, strict=True)))
+    return [answer for answer in answers if isinstance(answer, Answer)], orders[-1]
 
 
 async def _sorted(desk: Desk, look: Look, act: Act, picked: Sequence[str]) -> tuple[list[Agent], list[Agent]]:

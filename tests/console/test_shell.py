@@ -109,6 +109,7 @@ async def test_many_agents_are_listed_before_and_ordered_each_by_itself(busy: To
     picks = {"do": "pause", "picks": "w1/a0\r\nw1/a2\r\n", "reason": "lunch"}
     answer = await busy.client.post("/agents/all", data=picks, headers=OURS)
     assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/agents")
+    assert "Agent paused" in (await busy.client.get(answer.headers["location"])).text
     await busy.folded()
     roster = (await busy.client.get("/agents?part=roster")).text
     assert roster.count("lunch") >= 2
