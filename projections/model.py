@@ -23,7 +23,7 @@ from projections.rows import Changed
 from projections.store import Reader, Store
 
 STREAMS: tuple[Stream, ...] = ("EVENTS", "OBSERVATIONS", "COMMANDS")
-CODE = 1  # a number of how the Python around the SQL folds; a change of it folds the log anew
+CODE = 2  # a number of how the Python around the SQL folds; a change of it folds the log anew
 log = logging.getLogger(__name__)
 
 
