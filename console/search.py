@@ -173,11 +173,11 @@ def _since(values: Sequence[str], now: int) -> dict[str, Any]:
     [value] = values[:1]
     span = _SPAN.fullmatch(value)
     if span is not None:
-        return {"since": now - int(span[1]) * _UNITS_S[span[2]] * 1_000_000}
+        return {"since": max(0, now - int(span[1]) * _UNITS_S[span[2]] * 1_000_000)}
     try:
         when = datetime.fromisoformat(value)
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
-        return {"since": int(when.timestamp() * 1e6)}
+        return {"since": max(0, int(when.timestamp() * 1e6))}
     except (ValueError, OverflowError):
         raise Unfit(
             f"since:{value[:40]} is no time; since:2h (s, m, h, d) or since:2026-11-20T14:05 (UTC) are."

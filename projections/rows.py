@@ -11,7 +11,7 @@ import msgspec
 
 from core.domain.schedule import Condition
 from core.domain.spec import OPEN, TaskSpec
-from core.domain.words import Usage
+from core.domain.words import Count, Priority, Usage
 
 TaskOrder = Literal[
     "need", "queue", "recent", "cost", "id", "title", "lane", "priority", "agent", "attempt", "tokens", "age"
@@ -61,12 +61,12 @@ class TaskFilter(Row, frozen=True):
     sessions: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    priorities: tuple[int, ...] = ()
+    priorities: tuple[Priority, ...] = ()
     agent: str = ""
     text: str = ""
-    cost_least: int | None = None
-    cost_most: int | None = None
-    since: int = 0
+    cost_least: Count | None = None
+    cost_most: Count | None = None
+    since: Count = 0
     containers: bool | None = None
     order: TaskOrder = "need"
     reverse: bool = False

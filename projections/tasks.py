@@ -60,7 +60,7 @@ _COSTING = """(select task_id from runs where from_seq <= $seq and to_seq > $seq
 _FORWARD, _BACK = "k1, k2, k3, task_id", "k1 desc, k2 desc, k3 desc, task_id desc"
 _SOME = {"keys": _KEYS["need"], "cost": "", "after": "", "order": _FORWARD, "limit": ""}
 _WORDS = re.compile(r'"([^"]*)"|(\S+)')
-_MOST_COST = 1 << 62
+_MOST_COST = _MOST_KEY = 1 << 62
 _Key = int | float | str
 
 
@@ -211,6 +211,8 @@ def _cursor(wanted: TaskFilter) -> dict[str, Any]:
         return _beginning(wanted)
     by_word = _BY_WORD.get(wanted.order, ())
     if any(isinstance(key, str) != (n in by_word) for n, key in enumerate(keys)):
+        return _beginning(wanted)
+    if any(abs(key) > _MOST_KEY for key in keys if not isinstance(key, str)):
         return _beginning(wanted)
     return {"k1": keys[0], "k2": keys[1], "k3": keys[2], "last": last}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -76,6 +77,20 @@ async def test_a_cursor_of_another_order_begins_at_the_first_page(busy: Tower):
     after = re.search(r"after=([^&\"]+)", page)
     assert after
     assert len(await listed(busy, order="cost", limit="2", after=after[1])) == 2
+
+
+@pytest.mark.parametrize(
+    "asked", [{"since": "9" * 40}, {"cost_least": "-1"}, {"priority": "9" * 30}, {"cost_most": "lots"}]
+)
+async def test_a_bound_no_task_can_have_is_told_to_programs_too(busy: Tower, asked: dict[str, str]):
+    assert (await busy.machine.get("/api/tasks", params=asked)).status_code == 422
+
+
+@pytest.mark.parametrize("keys", ["[1,2]", f'[{"9" * 50},0,0,"x"]', '[1e300,0,0,"x"]', "{}", '["a","b","c","d"]'])
+async def test_a_cursor_that_was_made_up_begins_at_the_first_page(busy: Tower, keys: str):
+    after = base64.urlsafe_b64encode(keys.encode()).decode().rstrip("=")
+    for order in ("need", "title", "-cost"):
+        assert len(await listed(busy, order=order, after=after)) == 6
 
 
 async def test_a_closer_look_stands_beside_the_list_and_in_the_address(busy: Tower):
