@@ -225,6 +225,19 @@ def levels(db: Reader, at: At, wanted: SpanFilter, points: int = 20_000) -> list
     return [Level(at=row["at_us"], running=row["running"], ready=row["ready"]) for row in found]
 
 
+def names(db: Reader, at: At, most: int) -> dict[str, list[str]]:
+    """What there is to choose from: lanes, sessions, and the first ``most`` agents, by kind."""
+    found = db.ask("spans.names", seq=at.events_seq, most=most)
+    return {kind: [row["name"] for row in found if row["kind"] == kind] for kind in ("lane", "session", "agent")}
+
+
+def span(db: Reader, at: At, born: int) -> Span | None:
+    """The run that was given out by that fact, as it stood."""
+    clauses = {"page": "and born = $cursor", "order": "r.born"}
+    found = _spans(db, run(db, "spans.rows", at, SpanFilter(since=0, until=2**62), clauses=clauses, cursor=born))
+    return found[0] if found else None
+
+
 def run_born(db: Reader, at: At, born: int) -> str:
     """The id of the run that was given out by that fact; empty where there is none."""
     found = db.ask("spans.one", seq=at.events_seq, born=born)

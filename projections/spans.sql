@@ -147,5 +147,14 @@ select $since + step * $step as at_us, sum(running) over (order by step)::bigint
     sum(ready) over (order by step)::bigint as ready
 from summed order by step
 
+-- The names that can be chosen from.
+-- query names
+select 'lane' as kind, lane as name from lanes where from_seq <= $seq and to_seq > $seq
+union all select 'session', session_id from sessions where from_seq <= $seq and to_seq > $seq
+union all select * from (
+    select 'agent', agent_id from agents where from_seq <= $seq and to_seq > $seq order by agent_id limit $most
+)
+order by kind, name
+
 -- query one
 select run_id from runs where born = $born and from_seq <= $seq limit 1

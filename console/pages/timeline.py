@@ -17,6 +17,7 @@ from console.panels import Panel, show
 from console.render import agent_path, run_path, task_path
 from console.strip import strip
 from console.swim import Range
+from console.terminal import visible
 from projections import activity, queries, spans
 from projections.moments import instant
 from projections.rows import Agent, Row
@@ -63,9 +64,7 @@ async def timeline(request: Request) -> Response:
         panel = Panel("swim", topics, lambda: _swim(desk, look, by, span), every_s=5 if span.follows else 0)
     rows = {
         "by": by, "bys": BYS, "span": span, "widths": WIDTHS, "states": STATES, "kept": kept(look, span),
-        "sessions": await desk.read_model.query(queries.sessions, look.at),
-        "lanes": await desk.read_model.query(queries.lanes, look.at),
-        "agents": [each.agent_id for each in (await desk.read_model.query(queries.agents, look.at))[:OFFERED]],
+        "names": await desk.read_model.query(spans.names, look.at, OFFERED),
         "since": swim.stamp(span.since), "until": swim.stamp(span.until), "stamp": swim.stamp,
     }  # fmt: skip
     return await show(request, desk, look, "timeline", "Timeline", [panel], **rows)
@@ -118,11 +117,15 @@ async def run_of(request: Request, born: int) -> Response:
 async def span_of(request: Request, born: int) -> Response:
     """One span in words, as JSON: what a pointer that rests on a bar is told."""
     desk, look = await looking(request)
-    everything = SpanFilter(since=0, until=look.time + MOST_US)
-    found = await desk.read_model.query(spans.spans_after, look.at, everything, born - 1, 1)
-    if not found or found[0].born != born:
+    found = await desk.read_model.query(spans.span, look.at, born)
+    if found is None:
         raise look.absent(f"run given out by fact {born}")
-    return Response(msgspec.json.encode(found[0]), media_type="application/json")
+    told = {name: visible(value) if isinstance(value, str) else value for name, value in _fields(found)}
+    return Response(msgspec.json.encode(told), media_type="application/json")
+
+
+def _fields(span: Span) -> list[tuple[str, Any]]:
+    return [(name, getattr(span, name)) for name in Span.__struct_fields__]
 
 
 def by_of(look: Look) -> By:
@@ -211,7 +214,7 @@ _GEOMETRY = {"axis": swim.AXIS, "row": swim.ROW, "bar": swim.BAR, "group": swim.
 
 
 class _Tracks(msgspec.Struct, frozen=True):
-    """The tracks of a page in their order, how many there are in all, and the agents by id."""
+    """The tracks of a page in their order, how many there are in all; by agent, the agents themselves by id."""
 
     shown: list[Track]
     every: int
@@ -221,14 +224,15 @@ class _Tracks(msgspec.Struct, frozen=True):
 
 async def _tracks(desk: Desk, look: Look, by: By, wanted: SpanFilter) -> _Tracks:
     ask = desk.read_model.query
-    agents = {each.agent_id: each for each in await ask(queries.agents, look.at)}
     if by == "task":
         every = await ask(spans.count_by_task, look.at, wanted)
         skip = _skip(look, every)
         shown = await ask(spans.tracks_by_task, look.at, wanted, skip=skip, most=TRACKS)
-        return _Tracks(shown, every, skip, agents)
+        return _Tracks(shown, every, skip, {})
     found = await ask(spans.tracks, look.at, wanted, by)
+    agents: dict[str, Agent] = {}
     if by == "agent":
+        agents = {each.agent_id: each for each in await ask(queries.agents, look.at)}
         found = _of_agents(found, agents, wanted)
     found.sort(key=lambda track: (swim.natural(track.group), swim.natural(track.key)))
     skip = _skip(look, len(found))

@@ -101,7 +101,7 @@
       const asking = this.asking = new AbortController(), began = performance.now();
       try {
         const answer = await fetch(this.url, { signal: asking.signal, headers: { Accept: "application/json" } });
-        if (!answer.ok) return false;
+        if (!answer.ok) return this.stands();
         const sent = await answer.json();
         if (sent.over) return false;
         if (sent.keys.join("\n") !== this.keys.join("\n")) {
@@ -111,6 +111,7 @@
         this.spans = new Spans(sent);
         this.loadedAt = performance.now();
         this.cost = this.loadedAt - began;
+        this.say();
         for (const link of document.querySelectorAll("a[data-export]")) {
           const url = new URL(link.href);
           if (this.live) url.searchParams.set("at", sent.seq);
@@ -121,9 +122,21 @@
         this.paint();
         return true;
       } catch (error) {
-        if (error.name !== "AbortError") console.info("timeline: " + error.message);
-        return false;
+        return error.name === "AbortError" ? false : this.stands();
       }
+    }
+
+    // The console did not answer: what is drawn stays, and says as of when it is.
+    stands() {
+      if (this.spans) this.say(`Not drawn anew since ${stamp(this.spans.time).slice(11, 19)}: the console does not answer.`);
+      return false;
+    }
+
+    say(words = "") {
+      const how = document.querySelector(".swim-how");
+      if (!how) return;
+      how.dataset.says ??= how.textContent;
+      how.textContent = words || how.dataset.says;
     }
 
     // Have the server lay out other tracks: names, order and drawing.
