@@ -5,11 +5,13 @@ Two walls, each enough alone: the renderer takes no HTML and no images, the clea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 import nh3
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup
 
 from console.terminal import visible
@@ -22,7 +24,7 @@ _TAGS = {
     "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 _SCHEMES = {"http", "https", "mailto"}
-_HEADS = {"h1": "h3", "h2": "h4", "h3": "h5", "h4": "h6", "h5": "h6", "h6": "h6"}  # the page has its own h1 and h2
+_OUTER = 2  # the level of the head that stands over the text in its page
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -44,11 +46,18 @@ def written(text: str) -> Written:
 def _render(text: str) -> Markup:
     """Rendered and cleaned. What could deceive the eye is written out before, as everywhere in the console."""
     tokens = _markdown.parse(visible(text.replace("\r\n", "\n")))
-    for token in tokens:
-        if token.tag in _HEADS and token.type.startswith("heading"):
-            token.tag = _HEADS[token.tag]
+    _set_heads([token for token in tokens if token.type.startswith("heading")])
     html = _markdown.renderer.render(tokens, _markdown.options, {})
     return Markup(_cleaner.clean(html))  # noqa: S704 - cleaned by the line itself
+
+
+def _set_heads(heads: Sequence[Token]) -> None:
+    """Heads stand below the page's own and one level apart, whatever the text begins with."""
+    above: list[str] = []
+    for token in heads:
+        if token.nesting == 1:
+            above = [*(each for each in above if each < token.tag), token.tag]
+        token.tag = f"h{min(6, _OUTER + len(above))}"
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:

@@ -77,16 +77,8 @@ def _steps(db: Reader, at: At, steps: int | None) -> int:
 
 
 def _around(db: Reader, at: At, ids: list[str]) -> list[tuple[str, str]]:
-    """Every edge that begins or ends at one of these."""
-    wanted = set(ids)
-    found: dict[tuple[str, str], None] = {}
-    for row in db.ask("reach.around", {"ids": these("task_id", ids)}, seq=at.events_seq, ids=ids):
-        me = row["task_id"]
-        for need in row["depends_on"]:
-            found[need, me] = None
-        for above in row["parents"]:
-            found[me, above] = None
-    return [(a, b) for a, b in found if a in wanted or b in wanted]
+    """Every edge that begins or ends at one of these: (before, after)."""
+    return [(row["before"], row["after"]) for row in db.ask("reach.around", seq=at.events_seq, ids=ids)]
 
 
 def _reach(db: Reader, at: At, task_id: str, drawn: list[str], edges: Iterable[tuple[str, str]]) -> Reach:

@@ -37,14 +37,14 @@ async def task(request: Request, session: str, name: str) -> Response:
     if found is None:
         raise look.absent(f"task {task_id!r}")
 
-    async def load() -> dict[str, Any]:
-        return await _task(desk, look, found)
+    async def bar() -> dict[str, Any]:
+        return {"row": found.row}
 
     mine, near = f"task:{task_id}", "tasks"
     panels = [
-        Panel("task_bar", (mine,), load),
+        Panel("task_bar", (mine,), bar),
         Panel("task_graph", (near,), lambda: _graph(desk, look, found, steps)),
-        Panel("task", (mine, near), load, every_s=15),
+        Panel("task", (mine, near), lambda: _task(desk, look, found), every_s=15),
     ]
     return await show(request, desk, look, "task", found.row.title, panels, task=found)
 

@@ -41,6 +41,12 @@ def test_a_link_leads_to_another_site_or_nowhere(link: str):
     assert "href" not in written(f"[Retry]({link})").html
 
 
+def test_heads_stand_below_the_pages_own_and_skip_no_level():
+    html = written("### First\n\n###### Far below\n\n# Back up\n\n## Below that").html
+    assert re.findall(r"<(h\d)>", html) == ["h3", "h4", "h3", "h4"]
+    assert html.count("<h3>") == html.count("</h3>")
+
+
 def test_no_picture_is_fetched_and_no_html_is_kept():
     html = written("![x](https://evil.example/p.png) <img src=x onerror=y> <b>bold</b> <!-- c -->").html
     assert "<img" not in html
