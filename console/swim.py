@@ -19,6 +19,7 @@ AXIS, GROUP, ROW, BAR = 28, 30, 24, 14  # heights in pixels
 COLUMNS = 1_600  # of a crowded drawing
 FEW = 700  # spans drawn one by one
 _SECOND = 1_000_000
+_FIRST, _LAST = -62_135_596_800 * _SECOND, 253_402_300_799 * _SECOND  # the years 1 to 9999, which have a calendar
 _STEPS_S = (
     0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800,
     3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000,
@@ -167,7 +168,8 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def stamp(us: int) -> str:
     """A time as an address holds it: exact to the microsecond, or shorter where nothing is lost."""
-    at = datetime.fromtimestamp(us / _SECOND, UTC).replace(microsecond=us % _SECOND)
+    us = min(max(us, _FIRST), _LAST)
+    at = datetime.fromtimestamp(us // _SECOND, UTC).replace(microsecond=us % _SECOND)
     return at.isoformat(timespec="auto").replace("+00:00", "Z")
 
 

@@ -104,24 +104,29 @@ async def _wide(desk: Desk, look: Look, wanted: SpanFilter) -> tuple[SpanFilter,
 
 
 @routes.get("/timeline/run/{born}", include_in_schema=False)
-async def run_of(request: Request, born: int) -> Response:
+async def run_of(request: Request, born: str) -> Response:
     """On to the page of the run that a fact gave out: a drawing knows its spans by that number."""
     desk, look = await looking(request)
-    run_id = await desk.read_model.query(spans.run_born, look.at, born)
+    run_id = await desk.read_model.query(spans.run_born, look.at, _fact(born))
     if not run_id:
-        raise look.absent(f"run given out by fact {born}")
+        raise look.absent(f"run given out by fact {born[:40]}")
     return RedirectResponse(look.to(run_path(run_id)), 303)
 
 
 @routes.get("/timeline/span/{born}", include_in_schema=False)
-async def span_of(request: Request, born: int) -> Response:
+async def span_of(request: Request, born: str) -> Response:
     """One span in words, as JSON: what a pointer that rests on a bar is told."""
     desk, look = await looking(request)
-    found = await desk.read_model.query(spans.span, look.at, born)
+    found = await desk.read_model.query(spans.span, look.at, _fact(born))
     if found is None:
-        raise look.absent(f"run given out by fact {born}")
+        raise look.absent(f"run given out by fact {born[:40]}")
     told = {name: visible(value) if isinstance(value, str) else value for name, value in _fields(found)}
     return Response(msgspec.json.encode(told), media_type="application/json")
+
+
+def _fact(text: str) -> int:
+    """A fact's number; 0, which no fact has, for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 def _fields(span: Span) -> list[tuple[str, Any]]:

@@ -168,6 +168,7 @@
 
     end() {
       this.ended.abort();
+      this.sizes?.disconnect();
       this.asking?.abort();
       clearTimeout(this.settling);
       clearTimeout(this.resting);
@@ -505,7 +506,8 @@
           acts[button.dataset.act]();
         });
       }
-      new ResizeObserver(() => this.paint()).observe(this.field);
+      this.sizes = new ResizeObserver(() => this.paint());
+      this.sizes.observe(this.field);
       on(matchMedia("(prefers-color-scheme: dark)"), "change", () => { this.colours(); this.paint(); });
       this.listenOver(on);
     }

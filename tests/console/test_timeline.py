@@ -69,6 +69,31 @@ async def test_a_question_that_cannot_be_answered_says_what_to_ask_instead(busy:
     assert (answer.status_code, told in answer.text.replace("&#39;", "'")) == (422, True), answer.text
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/timeline/run/x", "/timeline/run/99999999999999999999999", "/timeline/span/-1", "/timeline/span/0",
+        "/timeline/run/\u0661",
+    ],
+)  # fmt: skip
+async def test_a_run_that_no_fact_gave_out_is_not_there(busy: Tower, path: str):
+    answer = await busy.client.get(path)
+    assert (answer.status_code, "run given out by fact" in answer.text) == (404, True)
+
+
+@pytest.mark.parametrize(
+    "asked", ["from=9999-12-01T00:00:00&to=9999-12-31T23:59:59", "from=0001-01-01&to=0001-01-09T00:00:00"]
+)
+async def test_the_ends_of_the_calendar_are_only_empty(busy: Tower, asked: str):
+    for path in (
+        f"/timeline?by=task&{asked}",
+        f"/timeline?{asked}",
+        f"/timeline?view=table&{asked}",
+        f"/timeline/data?{asked}",
+    ):
+        assert (await busy.client.get(path)).status_code == 200, path
+
+
 async def test_as_it_stood_then_it_shows_nothing_of_what_came_later(busy: Tower):
     born = (await busy.read_model.query(lambda db: db.run("select min(from_seq) as seq from runs")))[0]["seq"]
     assert "Nothing ran in this time" not in await page(busy, f"/timeline?at={born}")
