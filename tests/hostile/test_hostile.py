@@ -32,7 +32,7 @@ SEEDS = [
     "/", "/agents", "/queues", "/board", "/tasks?limit=0", "/timeline", "/replay", "/cost", "/sessions", "/templates",
     "/commands?reports=true", "/system", "/palette?text=a", "/keys", "/halt",
 ]  # fmt: skip
-EACH, MOST = 3, 400  # addresses of one kind that are looked at, and of all
+EACH, MOST = 3, 250  # addresses of one kind that are looked at, and of all
 FILES = (
     "text/csv", "application/x-ndjson", "application/jsonl", "application/json", "application/octet-stream",
     "text/plain; charset=utf-8", "text/plain; version=0.0.4", "application/vnd.apache.parquet", "image/png",
