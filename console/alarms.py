@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from console.desk import Desk
-from console.look import Look
 from projections import queries
 from projections.rows import Attention
+
+if TYPE_CHECKING:
+    from console.desk import Desk
+    from console.look import Look
 
 BROKEN = frozenset({"failed", "quarantined", "worker_lost", "plan_dropped", "circle"})
 MINUTE_US = 60_000_000

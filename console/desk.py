@@ -11,6 +11,7 @@ from console.login import Gate
 from console.output import Scrolls
 from console.proof import Prover
 from console.shelf import Shelf
+from console.sides import Beside
 from core.artifacts import Artifacts, MemoryArtifacts
 from core.clock import Clock, SystemClock
 from core.door import Door
@@ -32,6 +33,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     gate: Gate
     hub: Hub
     shelf: Shelf = msgspec.field(default_factory=Shelf)
+    beside: Beside = msgspec.field(default_factory=Beside)
     scrolls: Scrolls = msgspec.field(default_factory=Scrolls)
     artifacts: Artifacts = msgspec.field(default_factory=MemoryArtifacts)
     beats: Beats = msgspec.field(default_factory=lambda: Beats(SystemClock()))

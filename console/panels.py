@@ -12,7 +12,6 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from console.alarms import alarms
 from console.desk import Desk
 from console.live import RESET
 from console.look import Absent, Look
@@ -20,6 +19,7 @@ from console.player import player
 from console.render import page, part, query
 from console.stations import station_of
 from projections import queries
+from projections.rows import At
 
 NEAR = 5_000  # facts behind that are folded within a tenth of a second: under load there are always some
 
@@ -82,11 +82,12 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
     panels = (*panels, *past, nav, halted, _model(desk))
     if look.part:
         return await _one(request, desk, look, panels)
+    sides = await desk.beside.look(desk, look)
     drawn = await asyncio.gather(*(panel.draw(desk, look) for panel in panels))
     placed = {panel.name: _placed(panel, html, look) for panel, html in zip(panels, drawn, strict=True)}
     html = page(
-        name, look=look, title=title, panels=placed, stream=stream_of(panels, look),
-        positions=desk.read_model.positions(), version=desk.version, alarms=await alarms(desk, look), **rows,
+        name, look=look, title=title, panels=placed, stream=stream_of(panels, sides.at),
+        positions=desk.read_model.positions(), version=desk.version, alarms=sides.alarms, **rows,
     )  # fmt: skip
     return HTMLResponse(html, headers={"Vary": "HX-Request"})
 
@@ -109,12 +110,12 @@ def _placed(panel: Panel, html: Markup, look: Look) -> Drawn:
     return Drawn(panel.name, html, look.here(part=panel.name), triggers, _tag(html))
 
 
-def stream_of(panels: Sequence[Panel], look: Look) -> str:
-    """The live stream's address: what each panel is about, and the moment the page was drawn at."""
+def stream_of(panels: Sequence[Panel], since: At) -> str:
+    """The live stream's address: what each panel is about, and the moment the oldest of them was drawn at."""
     about = [" ".join((panel.name, *panel.topics)) for panel in panels if panel.topics]
     cells = [panel.cells for panel in panels if panel.cells]
     pace = [f"{panel.name} {panel.pace_s:g}" for panel in panels if panel.pace_s]
-    return "/live" + query(since=look.at.event_id, panel=about, cells=cells, pace=pace)
+    return "/live" + query(since=since.event_id, panel=about, cells=cells, pace=pace)
 
 
 def _tag(html: str) -> str:
@@ -133,10 +134,8 @@ def _model(desk: Desk) -> Panel:
 
 
 async def _nav(desk: Desk, look: Look) -> dict[str, Any]:
-    counts = await desk.read_model.query(queries.counts, look.at)
-    sessions = await desk.read_model.query(queries.sessions, look.at)
-    here = station_of(look.path)
-    return {"counts": counts, "alarms": await alarms(desk, look), "sessions": sessions, "here": here}
+    sides, here = await desk.beside.look(desk, look), station_of(look.path)
+    return {"counts": sides.counts, "alarms": sides.alarms, "sessions": sides.sessions, "here": here}
 
 
 async def _halted(desk: Desk, look: Look) -> dict[str, Any]:

@@ -166,21 +166,34 @@ def frames(message: str) -> list[str]:
     return [frame for frame in message.split("\n\n") if frame]
 
 
-async def test_a_row_that_is_a_cell_is_pushed_at_once_and_its_panel_left_in_peace(hub: Hub):
+def test_a_row_that_is_a_cell_is_pushed_at_once_and_its_panel_left_in_peace(hub: Hub):
     listener = hub.open(parse_panels(["roster agents"]), "", "", ROWS, {"roster": 2.0})
+    hub.hear(changed(1, "agents"))
+    assert listener.take(100.5) == ({"roster"}, {})
+    hub.hear(changed(2, "agents"))
+    listener.show({"agent-w1/a1": "<tr>busy</tr>"})
+    assert listener.take(100.55) == (set(), {"agent-w1/a1": "<tr>busy</tr>"})
+    assert listener.wait_s(100.6) == pytest.approx(1.4)
+    assert listener.take(102.0) == ({"roster"}, {})
+
+
+def test_all_pages_are_told_at_the_same_beats(hub: Hub):
+    early, late = (hub.open(PANELS, "", "") for _ in range(2))
+    hub.hear(changed(1, "tasks"))
+    assert early.take(100.02)[0] == late.take(100.2)[0] == {"rows"}
+    hub.hear(changed(2, "tasks"))
+    assert early.wait_s(100.21) == late.wait_s(100.21) == pytest.approx(0.04)
+
+
+async def test_a_pushed_row_replaces_the_one_of_its_id(hub: Hub):
+    listener = hub.open({}, "", "", ROWS)
+    listener.show({"agent-w1/a1": "<tr>\n<td>busy</td></tr>"})
     stream = hub.messages(listener, lambda: True)
     await next_message(stream)
-    hub.hear(changed(1, "agents"))
-    assert events_of(await next_message(stream)) == ["roster"]
-    hub.hear(changed(2, "agents"))
-    listener.show({"agent-w1/a1": "<tr>\n<td>busy</td></tr>"})
-    told = await next_message(stream)
-    (pushed,) = frames(told)
-    assert pushed == (
+    assert await next_message(stream) == (
         'data: <hx-partial hx-target="[id=&quot;agent-w1/a1&quot;]" hx-swap="outerMorph"><tr>\n'
-        "data: <td>busy</td></tr></hx-partial>\nid: 2.0"
+        "data: <td>busy</td></tr></hx-partial>\nid: 0.0\n\n"
     )
-    assert listener.due == {"roster"}
 
 
 async def test_a_cell_nobody_took_is_sent_once_as_it_is_last(hub: Hub):

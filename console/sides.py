@@ -1,0 +1,63 @@
+"""What stands beside every page: the counts of the navigation, the sessions, what needs a person.
+
+Where facts come by the hundred, nearly every page would count all of it anew, which takes longer than the page itself.
+So while the log is that busy a page may show sides up to a second old: its live stream begins at the older of the two
+moments, and tells what they miss.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from console.alarms import Alarms, alarms
+from projections import queries
+from projections.rows import At, Counts, Session
+
+if TYPE_CHECKING:
+    from console.desk import Desk
+    from console.look import Look
+
+BUSY = 50  # facts since the last count: more than an operator makes by hand in a second
+KEPT_US = 1_000_000
+
+
+class Sides(msgspec.Struct, frozen=True):
+    """``at``: the moment they are of; ``counted``: when, microseconds."""
+
+    at: At
+    counted: int
+    counts: Counts
+    sessions: list[Session]
+    alarms: Alarms
+
+
+class Beside:
+    """Keeps the sides that were counted last."""
+
+    def __init__(self) -> None:
+        self._last: Sides | None = None
+
+    async def look(self, desk: Desk, look: Look) -> Sides:
+        """The sides of a page: those of its own moment, or of one a moment ago."""
+        last = self._last
+        if last is not None and look.live and _will_do(last, look):
+            return last
+        counted = Sides(
+            at=look.at,
+            counted=look.now,
+            counts=await desk.read_model.query(queries.counts, look.at),
+            sessions=await desk.read_model.query(queries.sessions, look.at),
+            alarms=await alarms(desk, look),
+        )
+        if look.live and (last is None or look.at.events_seq > last.at.events_seq):
+            self._last = counted
+        return counted
+
+
+def _will_do(last: Sides, look: Look) -> bool:
+    if look.now - last.counted > KEPT_US:
+        return False
+    missed = look.at.events_seq - last.at.events_seq
+    return not missed or (missed > BUSY and not look.part)
