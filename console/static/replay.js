@@ -134,7 +134,11 @@
     if (gone) return;
     const near = { "[": "a[rel=prev][data-go]", "]": "a[rel=next][data-go]", f: "a[title^='Next failure'][data-go]" };
     if (event.key === " ") playing ? stop() : play();
-    else if (near[event.key]) { const link = host.querySelector(near[event.key]); if (link) jump(link.dataset.go); }
+    else if (near[event.key]) {
+      const link = host.querySelector(near[event.key]);
+      if (!link) return; // after the last fact comes now: every page's own keys go there
+      jump(link.dataset.go);
+    }
     else if (event.key === "b") {
       const ask = host.querySelector("#bookmark");
       if (!ask) return;
