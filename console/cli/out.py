@@ -28,7 +28,7 @@ def line(value: Any) -> None:
 
 def say(message: str) -> None:
     """A message for a person, on stderr."""
-    print(message, file=sys.stderr, flush=True)
+    print(plain(message), file=sys.stderr, flush=True)
 
 
 def text(message: str) -> None:
@@ -52,7 +52,7 @@ def table(rows: Iterable[Any], columns: Sequence[Column], *, empty: str) -> None
     count = 0
     for row in rows:
         count += 1
-        drawn.add_row(*(Text(_cell(value(row))) for _, value in columns))
+        drawn.add_row(*(Text(_cell(value(row)).replace("\n", "↵ ")) for _, value in columns))  # a row stays one
     if count:
         show(drawn)
     else:
