@@ -251,7 +251,8 @@ async def test_nobody_is_shut_out(tower: Tower, base: str, browser: Browser, sch
     """axe, WCAG 2.2 AA and best practice: every page of the shell, its dialogs open, the past, a halted fleet."""
     await at_work(tower)
     last = await tower.folded()
-    async with window(browser, tower, base, color_scheme=scheme, viewport={"width": 1440, "height": 900}) as seen:
+    how = {"color_scheme": scheme, "reduced_motion": "reduce", "viewport": {"width": 1440, "height": 900}}
+    async with window(browser, tower, base, **how) as seen:
         page = seen.page
         for path in ("/", "/agents", "/agents/w1/a0", "/agents/compare?a=w1/a0&b=w1/a1", "/agents/all?do=stop",
                      "/agents/add", "/palette?q=load", "/keys", "/halt", f"/?at={last}"):  # fmt: skip
@@ -263,6 +264,7 @@ async def test_nobody_is_shut_out(tower: Tower, base: str, browser: Browser, sch
             await expect(page.locator("dialog[open]")).to_be_visible()
             await clean(page, key)
             await page.keyboard.press("Escape")
+            await expect(page.locator("dialog[open]")).to_have_count(0)
         await tower.order_and_fold({"type": "core.halt", "reason": "smoke"})
         await seen.go("/")
         await clean(page, "halted")

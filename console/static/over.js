@@ -28,14 +28,17 @@
   }
 
   function closes(dialog) {
-    dialog.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return; // a search field would keep the first one for itself
-      event.preventDefault();
-      event.stopPropagation();
-      dialog.close();
-    });
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); }); // beside it
   }
+
+  // Escape closes at once, wherever the focus is: a search field would keep the first one for itself.
+  document.addEventListener("keydown", (event) => {
+    const dialog = event.key === "Escape" && over.querySelector("dialog[open]");
+    if (!dialog) return;
+    event.preventDefault();
+    event.stopPropagation();
+    dialog.close();
+  }, { capture: true });
 
   async function text(address, signal) {
     try {
