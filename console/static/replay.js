@@ -44,7 +44,8 @@
     for (const region of REGIONS) {
       const here = document.querySelector(region), there = page.querySelector(region);
       if (!here || !there) continue;
-      if (globalThis.htmx) await globalThis.htmx.swap({ sourceElement: here, target: here, text: there.innerHTML, swap: "innerMorph" });
+      const swap = { sourceElement: here, target: here, text: there.innerHTML, swap: "innerMorph" };
+      if (globalThis.htmx) await globalThis.htmx.swap(swap);
       else here.replaceChildren(...there.childNodes);
     }
     dress();
@@ -83,7 +84,7 @@
   function dress() {
     const section = bar();
     if (!section) return;
-    const button = section.querySelector(".play"), by = section.querySelector(".scrub-by"), pace = section.querySelector(".speed");
+    const [button, by, pace] = [".play", ".scrub-by", ".speed"].map((part) => section.querySelector(part));
     for (const each of [button, by, pace]) if (each) each.hidden = false;
     button.setAttribute("aria-pressed", String(playing));
     button.title = playing ? "Pause (space)" : "Play (space)";
@@ -127,7 +128,8 @@
   // ── keys: before those of every page, which would load the page anew
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (event.target.closest?.("input:not([type=range]), textarea, select, button, a, summary, [contenteditable]") && event.key === " ") return;
+    const own = "input:not([type=range]), textarea, select, button, a, summary, [contenteditable]";
+    if (event.key === " " && event.target.closest?.(own)) return;
     if (event.target.closest?.("input:not([type=range]), textarea, select, [contenteditable]")) return;
     const gone = performance.now() - went < 1500; // `g b` goes to the board
     went = event.key === "g" ? performance.now() : -Infinity;

@@ -88,7 +88,7 @@
       this.load().then((whole) => whole && this.take());
     }
 
-    get url() {
+    get address() {
       const url = new URL(this.swim.dataset.source, location.href);
       url.searchParams.set("from", stamp(this.from));
       url.searchParams.set("to", stamp(this.to));
@@ -100,7 +100,7 @@
       this.asking?.abort();
       const asking = this.asking = new AbortController(), began = performance.now();
       try {
-        const answer = await fetch(this.url, { signal: asking.signal, headers: { Accept: "application/json" } });
+        const answer = await fetch(this.address, { signal: asking.signal, headers: { Accept: "application/json" } });
         if (!answer.ok) return this.stands();
         const sent = await answer.json();
         if (sent.over) return false;
@@ -151,7 +151,8 @@
       this.canvas = document.createElement("canvas");
       this.canvas.tabIndex = 0;
       this.canvas.setAttribute("role", "application");
-      this.canvas.setAttribute("aria-label", "Timeline. Arrow keys move, plus and minus zoom; the link As a table gives the same in words.");
+      const keys = "Arrow keys move, plus and minus zoom; the link As a table gives the same in words.";
+      this.canvas.setAttribute("aria-label", `Timeline. ${keys}`);
       this.context = this.canvas.getContext("2d");
       this.field.append(this.canvas);
       this.field.querySelector("svg").setAttribute("visibility", "hidden");
@@ -364,8 +365,10 @@
       here.searchParams.set("to", stamp(this.to));
       history.replaceState(history.state, "", here);
       const range = document.getElementById("tl-range");
-      if (range) range.textContent = [this.from, this.to].map((at) => new Date(at).toISOString().slice(11, 19)).join(" to ") + ", UTC";
-      for (const width of document.querySelectorAll("[aria-label='How far back'] a[aria-current]")) width.removeAttribute("aria-current");
+      const clock = (at) => new Date(at).toISOString().slice(11, 19);
+      if (range) range.textContent = `${clock(this.from)} to ${clock(this.to)}, UTC`;
+      const chosen = document.querySelectorAll("[aria-label='How far back'] a[aria-current]");
+      for (const width of chosen) width.removeAttribute("aria-current");
       for (const link of document.querySelectorAll("a[data-ranged]:not([data-export])")) {
         const url = new URL(link.href);
         url.searchParams.set("from", stamp(this.from));
@@ -420,7 +423,8 @@
       this.canvas.classList.toggle("on", found >= 0);
       if (found < 0) return;
       const born = this.spans.born[found];
-      const says = `${took(this.spans.end[found] - this.spans.start[found])}, from ${new Date(this.spans.start[found]).toISOString().slice(11, 19)}`;
+      const start = this.spans.start[found];
+      const says = `${took(this.spans.end[found] - start)}, from ${new Date(start).toISOString().slice(11, 19)}`;
       this.tell(event, this.known.get(born)?.run_id || "", [says]);
       if (this.known.has(born)) return this.tell(event, ...this.words(born, says));
       this.resting = setTimeout(async () => {
@@ -502,7 +506,9 @@
       for (const button of document.querySelectorAll("a[data-act]")) {
         on(button, "click", (event) => {
           event.preventDefault();
-          const acts = { left: () => this.move(-0.5), right: () => this.move(0.5), in: () => this.zoom(0.5), out: () => this.zoom(2) };
+          const acts = {
+            left: () => this.move(-0.5), right: () => this.move(0.5), in: () => this.zoom(0.5), out: () => this.zoom(2),
+          };
           acts[button.dataset.act]();
         });
       }
