@@ -32,6 +32,8 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 WORKER = 0  # the socket's descriptor
 TERM_S = 1.0  # from SIGTERM to SIGKILL where the worker did not say
 GIVE_UP_S = 10.0  # processes that survive SIGKILL so long hang in the kernel; the worker is told and we go
+FREEZE_S = 1.0  # a process that hangs in the kernel cannot be stopped; it is not waited for longer
+STOPPED = ("T", "t")
 FOREVER = float("inf")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WEIGH_EVERY_S = 0.2  # how often a tree with limits is looked at
@@ -96,15 +98,22 @@ class Tree:
             pass
 
     def freeze(self) -> None:
-        """Stop all of it; again while new ones are found, which were being forked meanwhile."""
-        stopped: set[int] = set()
-        for _ in range(200):
-            found = descendants(os.getpid()) - stopped
-            if not found:
-                return
-            for pid in found:
+        """Stop all of it. Done when two looks in a row find all of it stopped: by then what was being forked shows."""
+        until = time.monotonic() + FREEZE_S
+        still = 0
+        while still < 2 and time.monotonic() < until:
+            seen = {pid: state_of(pid) for pid in descendants(os.getpid())}
+            moving = [pid for pid, (state, _) in seen.items() if state not in STOPPED]
+            for pid in moving:
                 send(pid, signal.SIGSTOP)
-            stopped |= found
+            for pid, (state, parent) in seen.items():
+                if state in STOPPED and seen.get(parent, ("",))[0] == "D":
+                    send(pid, signal.SIGCONT)  # its parent waits, deaf, until it has begun its program (vfork)
+            still = 0 if moving else still + 1
+            if moving:
+                time.sleep(0.001)
+        for pid in () if still else descendants(os.getpid()):
+            send(pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let all of it go on."""

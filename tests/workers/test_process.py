@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from workers.process import BOOT_MARK, RUN_MARK, CannotStart, Processes, Tree, l
 DAEMON = Path(__file__).with_name("daemon.py")
 ROOT = Path(__file__).parents[2]
 LIMIT = 60.0
+BOOTS = count(1)
 
 
 class Yard:
@@ -30,7 +32,8 @@ class Yard:
         self.written = folder / "pids"
         self.journal = Journal(folder / "w1" / "journal")
         self.processes = Processes(self.journal, SystemClock())
-        self.processes.boot_id = "boot-1"
+        # Its own: what is swept is known by this mark, wherever on the machine it runs, in another test, too.
+        self.processes.boot_id = f"boot-{os.getpid()}-{next(BOOTS)}"
 
     async def sh(self, command: str, *, run_id: str = "default/t~1", limit_s: float = LIMIT) -> Tree:
         return await self.processes.start(run_id, ["/bin/sh", "-c", command], folder=self.folder, time_limit_s=limit_s)
@@ -146,7 +149,7 @@ async def test_a_fork_bomb_is_ended(yard: Yard):
     tree.kill()
     exit_ = await ended(tree)
     assert exit_.strays > 40
-    assert leftovers(Entry(run_id="default/t~1", boot_id="boot-1", keeper_pid=0, keeper_start=0)) == set()
+    assert leftovers(Entry(run_id="default/t~1", boot_id=yard.processes.boot_id, keeper_pid=0, keeper_start=0)) == set()
 
 
 async def test_a_killed_keepers_tree_is_swept_up(yard: Yard):
@@ -234,7 +237,7 @@ async def test_the_journal_names_the_processes_while_they_run_and_nothing_after(
 
 
 async def test_a_journal_is_held_by_one_process_at_a_time(yard: Yard):
-    yard.journal.begin("boot-1")
+    yard.journal.begin(yard.processes.boot_id)
     with pytest.raises(Occupied, match=f"'w1' is running already, as process {os.getpid()}"):
         Journal(yard.folder / "w1" / "journal")
 
@@ -248,7 +251,7 @@ async def test_a_process_sees_its_home_and_its_marks_and_no_credential(yard: Yar
     )
     seen = dict(line.split("=", 1) for line in (await said(tree))["stdout"].decode().splitlines())
     assert seen[RUN_MARK] == "default/t~1"
-    assert seen[BOOT_MARK] == "boot-1"
+    assert seen[BOOT_MARK] == yard.processes.boot_id
     assert seen["MODEL_KEY"] == "passed-on"
     assert seen["PATH"]
     assert not {name for name in seen if "PASSWORD" in name or name == "OTHER_KEY" or name.startswith("PYTHON")}
