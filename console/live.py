@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 REMEMBERED = 2_000  # changes kept to resume from; a listener that missed more draws its page anew
 GAP_S = 0.25  # a listener is told of panels at most four times a second; the first goes at once
 CELL_GAP_S = 0.05  # and is sent cells at most this often: a row that changes once a second is there at once
+DRAW_GAP_S = 0.05  # between two drawings of cells: what changes meanwhile is drawn together
 MOST_PACE_S = 60.0
 PING_S = 15.0
 MOST_LISTENERS = 2_000
@@ -127,8 +128,8 @@ class Hub:
         self._now = self._forgotten = self._folded()
         async for changed in read_model.changes():
             self.hear(changed)
-            if draw is not None:
-                await self._push(changed, draw)
+            if draw is not None and await self._push(changed, draw):
+                await asyncio.sleep(DRAW_GAP_S)
 
     def hear(self, changed: Changed) -> None:
         """The read model has moved."""
@@ -139,13 +140,16 @@ class Hub:
         self._now = max(self._now, _position(changed))
         self.publish(topics_of(changed))
 
-    async def _push(self, changed: Changed, draw: Draw) -> None:
-        """Draw the cells somebody shows, once for all, and hand them out."""
+    async def _push(self, changed: Changed, draw: Draw) -> bool:
+        """Draw the cells somebody shows, once for all, and hand them out; whether there were any."""
+        pushed = False
         for kind in {kind for listener in self._listeners for kind in listener.cells}:
             cells = await draw(kind, changed)
             showing = [listener for listener in self._listeners if kind in listener.cells]
             for listener in showing if cells else ():
                 listener.show(cells)
+            pushed = pushed or bool(cells)
+        return pushed
 
     def publish(self, topics: frozenset[str]) -> None:
         for listener in self._listeners:

@@ -83,7 +83,7 @@ def _agents(db: Reader, at: At, where: str, of: str = "", **values: Any) -> list
     found = db.ask("agents.page", {"where": where}, seq=at.events_seq, **values)
     totals = {row["agent_id"]: row for row in db.ask("agents.totals", {"where": of}, seq=at.events_seq, **values)}
     busy = {row["run_id"] for row in found if row["run_id"]}
-    under_way = {run_id: run for run_id, run in runs_under_way(db, at).items() if run_id in busy} if busy else {}
+    under_way = runs_under_way(db, at, busy) if busy else {}
     contexts = _contexts(db, at, under_way)
     halted = fleet_state(db, at).halted
     return [

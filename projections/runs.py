@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from core.domain.words import Usage
 from projections.inside import EVER, Span, span, those
 from projections.record import timeline
 from projections.rows import At, Observed, Run, RunFilter, RunPage, Runs, Stage, TimelineFilter, ToolCall
-from projections.store import Reader
+from projections.store import Reader, these
 
 _CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ when looking for the last sign
 _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "tool_calls", "cost_uusd")
@@ -91,10 +92,12 @@ def tool_calls(
     return [ToolCall(call=call, result=results.get(call.ref)) for call in calls]
 
 
-def runs_under_way(db: Reader, at: At) -> dict[str, Run]:
-    """Every run that is not over, by its id."""
-    clauses = {"where": "and r.ended_at = 0", "before": "", "limit": ""}
-    return {each.run_id: each for each in _made(db, at, db.ask("runs.page", clauses, seq=at.events_seq))}
+def runs_under_way(db: Reader, at: At, ids: Collection[str] = ()) -> dict[str, Run]:
+    """Every run that is not over, or those of ``ids``, by its id."""
+    only = these("r.run_id", ids) if ids else ""
+    clauses = {"where": f"and r.ended_at = 0 {only}", "before": "", "limit": ""}
+    found = db.ask("runs.page", clauses, seq=at.events_seq, ids=list(ids))
+    return {each.run_id: each for each in _made(db, at, found)}
 
 
 _FAILED = """and ref in (

@@ -30,7 +30,7 @@ READERS = 4
 FEW = 200  # ids worth comparing with one by one
 ANSWERS, ANSWER_ROWS = 256, 500  # answers kept, and the longest of them
 SETTLED_BY = ("seq", "observations_seq", "commands_seq")  # parameters that name a moment in a stream
-FOLD_NICE = 10
+FOLD_NICE = 4
 WAL_ALARM_BYTES, WAL_LOOK = 1 << 30, 100  # looked at every hundredth commit
 # A checkpoint each 256 MB instead of 16: measured 1.5 to 3 times the insert rate. One thread a statement: a fold of
 # 5,000 facts takes 13 us each instead of 16, and the other cores belong to other readers and to the rest of the system.
