@@ -31,11 +31,13 @@ async def patient(tmp_path):
     server = NatsServer(tmp_path / "nats")
     server._config.write_text(server._config.read_text().replace("64GB", "64MB"))
     server.start()
-    link = await connect(server.url, name="test")
-    await ensure(link, SIZES)
-    yield server, link
-    await link.close()
-    server.stop()
+    try:
+        link = await connect(server.url, name="test")
+        await ensure(link, SIZES)
+        yield server, link
+        await link.close()
+    finally:
+        server.stop()
 
 
 def by_name(findings: list[Finding]) -> dict[str, Finding]:
