@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from console.alarms import Alarms, alarms
+from console.alarms import MINUTE_US, Alarms, alarms
 from projections import queries
 from projections.rows import At, Counts, Session
 
@@ -42,22 +42,24 @@ class Beside:
     async def look(self, desk: Desk, look: Look) -> Sides:
         """The sides of a page: those of its own moment, or of one a moment ago."""
         last = self._last
-        if last is not None and look.live and _will_do(last, look):
+        if last is not None and look.live and not look.part and _will_do(last, look):
             return last
-        counted = Sides(
-            at=look.at,
-            counted=look.now,
-            counts=await desk.read_model.query(queries.counts, look.at),
-            sessions=await desk.read_model.query(queries.sessions, look.at),
-            alarms=await alarms(desk, look),
-        )
-        if look.live and (last is None or look.at.events_seq > last.at.events_seq):
+        key = ("sides", look.at.events_seq, look.time // MINUTE_US)
+        counted = await desk.shelf.get(key, lambda: _count(desk, look))
+        if look.live and (last is None or counted.at.events_seq > last.at.events_seq):
             self._last = counted
         return counted
 
 
 def _will_do(last: Sides, look: Look) -> bool:
-    if look.now - last.counted > KEPT_US:
-        return False
-    missed = look.at.events_seq - last.at.events_seq
-    return not missed or (missed > BUSY and not look.part)
+    return look.now - last.counted < KEPT_US and look.at.events_seq - last.at.events_seq > BUSY
+
+
+async def _count(desk: Desk, look: Look) -> Sides:
+    return Sides(
+        at=look.at,
+        counted=look.now,
+        counts=await desk.read_model.query(queries.counts, look.at),
+        sessions=await desk.read_model.query(queries.sessions, look.at),
+        alarms=await alarms(desk, look),
+    )
