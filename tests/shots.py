@@ -19,8 +19,8 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from console.login import issue
 from core.clock import SystemClock
+from tests.real_browser import FLAGS
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 DESK, PHONE = (1440, 900), (360, 780)
 README = ["/", "/queues"]
 EVERY = ["/", "/agents", "/queues", "/tasks", "/tasks/new", "/templates", "/templates/new", "/commands",

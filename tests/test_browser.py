@@ -2,100 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import shutil
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from console.__main__ import Server
-from console.login import issue
 from core.domain.spec import TaskSpec
 from tests.console.tower import ONE_TRY, Tower, at_work
+from tests.real_browser import IN_CHROMIUM, serving, window
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (Debian: apt install chromium)"),
-]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+pytestmark = IN_CHROMIUM
 PAGES = [
     "/", "/agents", "/agents/w1/a0", "/queues", "/tasks", "/tasks/new", "/tasks/default/load", "/tasks/default/broken",
     "/runs/default/load~1", "/commands",
 ]  # fmt: skip
-
-
-class Window:
-    """A signed-in browser window that remembers everything it complained about."""
-
-    def __init__(self, page: Page, base: str) -> None:
-        self.page, self.base = page, base
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
-        page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda asked: asked.url.startswith(base) or self.foreign.append(asked.url))
-
-    async def go(self, path: str) -> Page:
-        await self.page.goto(self.base + path)
-        return self.page
-
-    async def live(self) -> None:
-        await expect(self.page.locator("#lamp")).to_have_attribute("data-live", "on", timeout=15_000)
-
-
-@asynccontextmanager
-async def serving(tower: Tower) -> AsyncIterator[str]:
-    """The tower's console on a real port."""
-    held = socket.socket()
-    held.bind(("127.0.0.1", 0))
-    server = Server(tower.app, on_stop=tower.hub.stop, port=0, lifespan="off")
-    running = asyncio.ensure_future(server.serve([held]))
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{held.getsockname()[1]}"
-    finally:
-        tower.hub.stop()
-        server.should_exit = True
-        await asyncio.wait_for(running, 10)
-
-
-@pytest.fixture
-async def tower(tmp_path: Path) -> AsyncIterator[Tower]:
-    async with Tower(tmp_path).running() as running:
-        yield running
-
-
-@pytest.fixture
-async def base(tower: Tower) -> AsyncIterator[str]:
-    async with serving(tower) as address:
-        yield address
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        await launched.close()
-
-
-@asynccontextmanager
-async def window(browser: Browser, tower: Tower, base: str, **how: object) -> AsyncIterator[Window]:
-    context = await browser.new_context(**how)  # type: ignore[arg-type]
-    opened = Window(await context.new_page(), base)
-    await opened.go(f"/login?token={issue(tower.data, tower.clock)}")
-    await opened.page.get_by_role("button", name="Sign in").click()
-    await opened.page.wait_for_url(f"{base}/")
-    yield opened
-    assert opened.foreign == []
-    await context.close()
 
 
 async def test_a_plan_comes_in_and_is_done_before_the_readers_eyes(tower: Tower, base: str, browser: Browser):

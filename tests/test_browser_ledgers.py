@@ -8,17 +8,14 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from core.domain import lane
 from core.domain.words import Usage
 from tests.console.tower import Tower, at_work
-from tests.test_browser import CHROMIUM, FLAGS, serving, window
+from tests.real_browser import IN_CHROMIUM, serving, window
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (Debian: apt install chromium)"),
-]
+pytestmark = IN_CHROMIUM
 PAGES = [
     "/cost", "/cost?by=model&as=claude-haiku-4-5", "/cost?by=hour&since=all", "/commands", "/commands?outcome=refused",
     "/commands/8", "/system", "/system/setup",
@@ -38,16 +35,8 @@ async def busy(tmp_path: Path) -> AsyncIterator[Tower]:
         yield running
 
 
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        await started.close()
-
-
-async def test_costs_are_repriced_and_lead_to_their_runs(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+async def test_costs_are_repriced_and_lead_to_their_runs(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go("/cost")
         await expect(page.locator("#cost_now")).to_contain_text("$3.00")
         await page.get_by_role("link", name="Model", exact=True).click()
@@ -64,11 +53,11 @@ async def test_costs_are_repriced_and_lead_to_their_runs(busy: Tower, chromium: 
         assert seen.complaints == []
 
 
-async def test_the_log_is_proved_from_the_page_with_its_progress(busy: Tower, chromium: Browser):
+async def test_the_log_is_proved_from_the_page_with_its_progress(busy: Tower, browser: Browser):
     for n in range(400):
         await busy.door.order(lane.Pause(lane="A") if n % 2 else lane.Resume(lane="A"))
     await busy.folded()
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go("/commands")
         await seen.live()
         proof = page.locator("#proof")
@@ -81,8 +70,8 @@ async def test_the_log_is_proved_from_the_page_with_its_progress(busy: Tower, ch
         assert seen.complaints == []
 
 
-async def test_commands_are_filtered_and_one_is_opened(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+async def test_commands_are_filtered_and_one_is_opened(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go("/commands")
         await page.get_by_label("Order", exact=True).select_option("lane.pause")
         await page.get_by_label("Outcome").select_option("already_so")
@@ -101,8 +90,8 @@ async def test_commands_are_filtered_and_one_is_opened(busy: Tower, chromium: Br
         assert seen.complaints == []
 
 
-async def test_the_read_model_is_rebuilt_and_the_page_shows_that_it_follows_again(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+async def test_the_read_model_is_rebuilt_and_the_page_shows_that_it_follows_again(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go("/system")
         await expect(page.locator("#model_state")).to_contain_text("Follows")
         await page.locator("summary", has_text="Rebuild").click()
@@ -112,8 +101,8 @@ async def test_the_read_model_is_rebuilt_and_the_page_shows_that_it_follows_agai
         await expect(page.locator("#cost_now")).to_contain_text("$3.00")
 
 
-async def test_all_of_it_works_without_script(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base, java_script_enabled=False) as seen:
+async def test_all_of_it_works_without_script(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base, java_script_enabled=False) as seen:
         page = await seen.go("/commands")
         await page.get_by_role("button", name="Check the chain").click()
         for _ in range(50):
@@ -128,11 +117,11 @@ async def test_all_of_it_works_without_script(busy: Tower, chromium: Browser):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_and_a_phone_need_not_scroll_sideways(busy: Tower, chromium: Browser, scheme: str):
+async def test_axe_finds_nothing_and_a_phone_need_not_scroll_sideways(busy: Tower, browser: Browser, scheme: str):
     last, wrong = await busy.folded(), []
     for size in ({"width": 1440, "height": 900}, {"width": 360, "height": 780}):
         how = {"viewport": size, "color_scheme": scheme}
-        async with serving(busy) as base, window(chromium, busy, base, **how) as seen:
+        async with serving(busy) as base, window(browser, busy, base, **how) as seen:
             for path in [*PAGES, f"/cost?at={last}", f"/system?at={last}"]:
                 page = await seen.go(path)
                 wider = await page.evaluate("document.documentElement.scrollWidth - innerWidth")

@@ -11,9 +11,9 @@ from playwright.async_api import Browser, Page, expect
 from core.domain import task
 from core.domain.spec import TaskSpec
 from tests.console.tower import ONE_TRY, Tower, at_work
-from tests.test_browser import base, browser, pytestmark, tower, window
+from tests.real_browser import IN_CHROMIUM, window
 
-__all__ = ["base", "browser", "pytestmark", "tower"]  # fixtures of the one browser
+pytestmark = IN_CHROMIUM
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from core.domain.words import Artifact
-from tests.console.tower import Tower, at_work
-from tests.test_browser import CHROMIUM, FLAGS, serving, window
+from tests.console.tower import Tower
+from tests.real_browser import IN_CHROMIUM, serving, window
 from workers.adapters.pretend import picture
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (Debian: apt install chromium)"),
-]
+pytestmark = IN_CHROMIUM
 RUN = "default/load~1"
 SAID = len("\x1b[32mloaded 40\x1b[0m\nof 100\n")  # what the tower's run has printed
 DIFF = "--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n same\n-old\n+new\n"
@@ -27,22 +23,8 @@ PAINTS = (  # what a terminal would obey and a page must not
 )
 
 
-@pytest.fixture
-async def busy(tmp_path: Path) -> AsyncIterator[Tower]:
-    async with Tower(tmp_path).running() as running:
-        yield await at_work(running)
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        await started.close()
-
-
-async def test_output_is_followed_searched_and_a_diff_and_an_artifact_are_opened(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+async def test_output_is_followed_searched_and_a_diff_and_an_artifact_are_opened(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go(f"/runs/{RUN}")
         await seen.live()
         log = page.locator("#output .log")
@@ -104,7 +86,7 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_no_tab_complains_nor_is_wider_than_a_phone(busy: Tower, chromium: Browser, scheme: str):
+async def test_no_tab_complains_nor_is_wider_than_a_phone(busy: Tower, browser: Browser, scheme: str):
     """axe finds nothing on any tab, in either theme; at 360 px nothing is wider than the window."""
     busy.see(RUN, 5, "file", name="src/x.py", says="changed", diff=DIFF, added=1, removed=1)
     kept = await busy.artifacts.keep(b"# What I did\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
@@ -112,7 +94,7 @@ async def test_no_tab_complains_nor_is_wider_than_a_phone(busy: Tower, chromium:
     await busy.finish(RUN, "failed", artifacts=[report], error_class="exit", error="exit 1")
     await busy.folded()
     phone = {"viewport": {"width": 360, "height": 780}, "color_scheme": scheme}
-    async with serving(busy) as base, window(chromium, busy, base, **phone) as seen:
+    async with serving(busy) as base, window(browser, busy, base, **phone) as seen:
         for tab in ("", "output&find=of", "calls", "files", "artifacts", "cost", "compare"):
             page = await seen.go(f"/runs/{RUN}?tab={tab}")
             found = await Axe().run(page, context="#main", options=RULES)
@@ -121,8 +103,8 @@ async def test_no_tab_complains_nor_is_wider_than_a_phone(busy: Tower, chromium:
         assert seen.complaints == []
 
 
-async def test_hostile_output_paints_nothing(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+async def test_hostile_output_paints_nothing(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go(f"/runs/{RUN}?tab=output")
         await seen.live()
         busy.say(RUN, PAINTS, offset=SAID)
@@ -134,8 +116,8 @@ async def test_hostile_output_paints_nothing(busy: Tower, chromium: Browser):
         assert seen.complaints == []
 
 
-async def test_a_run_is_read_searched_and_steered_without_script(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base, java_script_enabled=False) as seen:
+async def test_a_run_is_read_searched_and_steered_without_script(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base, java_script_enabled=False) as seen:
         page = await seen.go(f"/runs/{RUN}")
         await expect(page.locator("#output .log")).to_contain_text("of 100")
         await page.get_by_label("Search the output").fill("loaded")

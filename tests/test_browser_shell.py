@@ -10,14 +10,9 @@ from playwright.async_api import Browser, Page, expect
 
 from core.domain.spec import TaskSpec
 from tests.console.tower import Tower, at_work
-from tests.test_browser import (  # noqa: F401 - the fixtures of a browser before a tower
-    base,
-    browser,
-    pytestmark,
-    tower,
-    window,
-)
+from tests.real_browser import IN_CHROMIUM, window
 
+pytestmark = IN_CHROMIUM
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}}
 
 
@@ -27,7 +22,7 @@ async def clean(page: Page, where: str) -> None:
     assert told == [], (where, told)
 
 
-async def test_whatever_is_wanted_is_found_and_done_from_the_keyboard(tower: Tower, base: str, browser: Browser):  # noqa: F811
+async def test_whatever_is_wanted_is_found_and_done_from_the_keyboard(tower: Tower, base: str, browser: Browser):
     await at_work(tower)
     async with window(browser, tower, base) as seen:
         page = seen.page
@@ -57,7 +52,7 @@ async def test_whatever_is_wanted_is_found_and_done_from_the_keyboard(tower: Tow
         assert seen.complaints == []
 
 
-async def test_every_key_does_what_the_list_of_keys_says(tower: Tower, base: str, browser: Browser):  # noqa: F811
+async def test_every_key_does_what_the_list_of_keys_says(tower: Tower, base: str, browser: Browser):
     await at_work(tower)
     last = await tower.folded()
     async with window(browser, tower, base) as seen:
@@ -100,7 +95,7 @@ async def test_every_key_does_what_the_list_of_keys_says(tower: Tower, base: str
         assert seen.complaints == []
 
 
-async def test_the_fleet_is_halted_after_the_word_and_released_again(tower: Tower, base: str, browser: Browser):  # noqa: F811
+async def test_the_fleet_is_halted_after_the_word_and_released_again(tower: Tower, base: str, browser: Browser):
     await at_work(tower)
     async with window(browser, tower, base) as seen:
         page = seen.page
@@ -121,7 +116,7 @@ async def test_the_fleet_is_halted_after_the_word_and_released_again(tower: Towe
         assert seen.complaints == []
 
 
-async def test_without_script_the_fleet_is_found_and_halted_all_the_same(tower: Tower, base: str, browser: Browser):  # noqa: F811
+async def test_without_script_the_fleet_is_found_and_halted_all_the_same(tower: Tower, base: str, browser: Browser):
     await at_work(tower)
     async with window(browser, tower, base, java_script_enabled=False) as seen:
         page = seen.page
@@ -137,7 +132,7 @@ async def test_without_script_the_fleet_is_found_and_halted_all_the_same(tower: 
         await expect(page.locator(".banner.halted")).to_contain_text("The fleet is halted")
 
 
-async def test_now_ranks_what_is_broken_and_the_tab_says_how_much(tower: Tower, base: str, browser: Browser):  # noqa: F811
+async def test_now_ranks_what_is_broken_and_the_tab_says_how_much(tower: Tower, base: str, browser: Browser):
     await at_work(tower)
     async with window(browser, tower, base) as seen:
         page = seen.page
@@ -156,7 +151,7 @@ async def test_now_ranks_what_is_broken_and_the_tab_says_how_much(tower: Tower, 
         assert seen.complaints == []
 
 
-async def test_what_arrives_waits_while_the_hand_is_in_the_list(tower: Tower, base: str, browser: Browser):  # noqa: F811
+async def test_what_arrives_waits_while_the_hand_is_in_the_list(tower: Tower, base: str, browser: Browser):
     await tower.register(agents=3)
     await tower.bring_plan(one=TaskSpec(title="First of all"))
     await tower.start("default/one~1")
@@ -178,7 +173,7 @@ async def test_what_arrives_waits_while_the_hand_is_in_the_list(tower: Tower, ba
         assert seen.complaints == []
 
 
-async def test_the_focus_stays_where_it_is_while_its_row_is_drawn_anew(tower: Tower, base: str, browser: Browser):  # noqa: F811
+async def test_the_focus_stays_where_it_is_while_its_row_is_drawn_anew(tower: Tower, base: str, browser: Browser):
     await at_work(tower)
     async with window(browser, tower, base) as seen:
         page = seen.page
@@ -193,9 +188,9 @@ async def test_the_focus_stays_where_it_is_while_its_row_is_drawn_anew(tower: To
 
 
 async def test_no_page_of_the_shell_is_wider_than_a_phone_or_a_window_at_twice_the_size(
-    tower: Tower,  # noqa: F811
-    base: str,  # noqa: F811
-    browser: Browser,  # noqa: F811
+    tower: Tower,
+    base: str,
+    browser: Browser,
 ):
     await at_work(tower)
     await tower.order_and_fold({"type": "core.halt", "gently": True, "reason": "a reason as long as one may be" * 4})
@@ -212,7 +207,7 @@ async def test_no_page_of_the_shell_is_wider_than_a_phone_or_a_window_at_twice_t
             await expect(page.locator("dialog#palette")).to_be_in_viewport(ratio=1)
 
 
-async def test_agents_are_paused_stopped_messaged_and_compared(tower: Tower, base: str, browser: Browser):  # noqa: F811
+async def test_agents_are_paused_stopped_messaged_and_compared(tower: Tower, base: str, browser: Browser):
     await at_work(tower)
     async with window(browser, tower, base) as seen:
         page = await seen.go("/agents")
@@ -247,7 +242,7 @@ async def test_agents_are_paused_stopped_messaged_and_compared(tower: Tower, bas
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_nobody_is_shut_out(tower: Tower, base: str, browser: Browser, scheme: str):  # noqa: F811
+async def test_nobody_is_shut_out(tower: Tower, base: str, browser: Browser, scheme: str):
     """axe, WCAG 2.2 AA and best practice: every page of the shell, its dialogs open, the past, a halted fleet."""
     await at_work(tower)
     last = await tower.folded()
@@ -270,7 +265,7 @@ async def test_nobody_is_shut_out(tower: Tower, base: str, browser: Browser, sch
         await clean(page, "halted")
 
 
-async def test_the_first_page_plays_a_tape_when_an_agent_can(tower: Tower, base: str, browser: Browser):  # noqa: F811
+async def test_the_first_page_plays_a_tape_when_an_agent_can(tower: Tower, base: str, browser: Browser):
     async with window(browser, tower, base) as seen:
         page = seen.page
         await seen.live()

@@ -4,42 +4,23 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from core.domain import plan, task
 from core.domain.spec import TaskSpec
-from tests.console.tower import Tower, at_work
-from tests.test_browser import CHROMIUM, FLAGS, serving, window
+from tests.console.tower import Tower
+from tests.real_browser import IN_CHROMIUM, serving, window
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (Debian: apt install chromium)"),
-]
+pytestmark = IN_CHROMIUM
 PROMPT = "Take a **list** of postings.\n\n- one\n- two\n\n| case | answer |\n|---|---|\n| empty | `422` |\n"
 PAGES = [
     "/tasks/default/load", "/tasks/default/broken", "/tasks/default/t-150?depth=all", "/tasks/default/load/edit",
     "/tasks/new", "/tasks/new?from=default/t-1", "/sessions", "/sessions/default",
 ]  # fmt: skip
 BOXES = "all => all.map(each => each.getBoundingClientRect()).map(box => [box.x, box.y, box.width, box.height])"
-
-
-@pytest.fixture
-async def busy(tmp_path: Path) -> AsyncIterator[Tower]:
-    async with Tower(tmp_path).running() as running:
-        yield await at_work(running)
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        await started.close()
 
 
 async def bring_three_hundred(tower: Tower) -> None:
@@ -64,9 +45,9 @@ async def bring_three_hundred(tower: Tower) -> None:
     await tower.folded()
 
 
-async def test_the_graph_of_three_hundred_tasks_can_be_read_and_follows_their_states(busy: Tower, chromium: Browser):
+async def test_the_graph_of_three_hundred_tasks_can_be_read_and_follows_their_states(busy: Tower, browser: Browser):
     await bring_three_hundred(busy)
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go("/tasks/default/t-150?depth=all")
         boxes = await page.locator("#reach-box .node rect").evaluate_all(BOXES)
         assert len(boxes) == 300
@@ -93,8 +74,8 @@ async def test_the_graph_of_three_hundred_tasks_can_be_read_and_follows_their_st
         assert seen.complaints == []
 
 
-async def test_a_need_is_added_and_taken_away_and_a_circle_is_refused_by_name(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+async def test_a_need_is_added_and_taken_away_and_a_circle_is_refused_by_name(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go("/tasks/default/odd")
         await seen.live()
         await page.get_by_label("One more task it must wait for").fill("default/report")
@@ -114,11 +95,11 @@ async def test_a_need_is_added_and_taken_away_and_a_circle_is_refused_by_name(bu
         await expect(need).to_have_count(0, timeout=10_000)
 
 
-async def test_two_operators_edit_one_task_and_neither_loses_a_word(busy: Tower, chromium: Browser):
+async def test_two_operators_edit_one_task_and_neither_loses_a_word(busy: Tower, browser: Browser):
     async with (
         serving(busy) as base,
-        window(chromium, busy, base) as first,
-        window(chromium, busy, base, java_script_enabled=False) as second,
+        window(browser, busy, base) as first,
+        window(browser, busy, base, java_script_enabled=False) as second,
     ):
         one, two = await first.go("/tasks/default/odd/edit"), await second.go("/tasks/default/odd/edit")
         await one.get_by_label("Title").fill("The first one's title")
@@ -138,8 +119,8 @@ async def test_two_operators_edit_one_task_and_neither_loses_a_word(busy: Tower,
         assert first.complaints == []
 
 
-async def test_a_fork_carries_every_word_and_leads_to_its_own_page(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+async def test_a_fork_carries_every_word_and_leads_to_its_own_page(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go("/tasks/default/load")
         await page.get_by_role("link", name="Fork").click()
         await expect(page.get_by_label("Description")).to_have_value("Load them all.\nThen count.")
@@ -150,8 +131,8 @@ async def test_a_fork_carries_every_word_and_leads_to_its_own_page(busy: Tower, 
         assert seen.complaints == []
 
 
-async def test_a_session_is_opened_worked_in_and_closed_with_a_summary(busy: Tower, chromium: Browser):
-    async with serving(busy) as base, window(chromium, busy, base) as seen:
+async def test_a_session_is_opened_worked_in_and_closed_with_a_summary(busy: Tower, browser: Browser):
+    async with serving(busy) as base, window(browser, busy, base) as seen:
         page = await seen.go("/sessions")
         await page.get_by_label("Name").fill("billing")
         await page.get_by_label("Goal").fill("Post in batches")
@@ -184,10 +165,10 @@ async def _name(tower: Tower) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing_and_no_page_is_wider_than_a_phone(busy: Tower, chromium: Browser, scheme: str):
+async def test_axe_finds_nothing_and_no_page_is_wider_than_a_phone(busy: Tower, browser: Browser, scheme: str):
     await bring_three_hundred(busy)
     for size in ({"width": 1440, "height": 900}, {"width": 360, "height": 780}):
-        async with serving(busy) as base, window(chromium, busy, base, viewport=size, color_scheme=scheme) as seen:
+        async with serving(busy) as base, window(browser, busy, base, viewport=size, color_scheme=scheme) as seen:
             for path in PAGES:
                 page = await seen.go(path)
                 wider = await page.evaluate(

@@ -9,9 +9,9 @@ from playwright.async_api import Browser, Page, expect
 from core.domain import template
 from core.domain.template_spec import Draft, Param, TemplateSpec
 from tests.console.tower import Tower
-from tests.test_browser import base, browser, pytestmark, tower, window
+from tests.real_browser import IN_CHROMIUM, window
 
-__all__ = ["base", "browser", "pytestmark", "tower"]  # fixtures of the one browser
+pytestmark = IN_CHROMIUM
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 CLEAN = ("/templates", "/templates/first?version=2&against=1", "/templates/first/use", "/templates/first/edit")

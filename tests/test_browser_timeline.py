@@ -4,47 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
-from tests.console.tower import Tower, at_work
-from tests.test_browser import CHROMIUM, FLAGS, serving, window
+from tests.console.tower import Tower
+from tests.real_browser import IN_CHROMIUM, window
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (Debian: apt install chromium)"),
-]
+pytestmark = IN_CHROMIUM
 PAGES = [
     "/timeline", "/timeline?by=task&from=start", "/timeline?view=table", "/timeline?text=none-such", "/replay",
     "/replay/compare?a=3&b=now", "/?at=20", "/timeline?at=20", "/replay?at=20",
 ]  # fmt: skip
 RANGE = re.compile(r"from=([^&]+)&to=([^&]+)")
-
-
-@pytest.fixture
-async def busy(tmp_path: Path) -> AsyncIterator[Tower]:
-    async with Tower(tmp_path).running() as running:
-        await at_work(running)
-        yield running
-
-
-@pytest.fixture
-async def base(busy: Tower) -> AsyncIterator[str]:
-    async with serving(busy) as address:
-        yield address
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        await started.close()
 
 
 async def drawn(page: Page) -> None:
@@ -70,8 +45,8 @@ async def on_a_bar(page: Page) -> None:
     raise AssertionError("no bar under the pointer anywhere")
 
 
-async def test_the_timeline_is_dragged_zoomed_and_pointed_at(busy: Tower, base: str, chromium: Browser):
-    async with window(chromium, busy, base) as seen:
+async def test_the_timeline_is_dragged_zoomed_and_pointed_at(busy: Tower, base: str, browser: Browser):
+    async with window(browser, busy, base) as seen:
         page = await seen.go("/timeline?from=-5m")
         await drawn(page)
         canvas = page.locator(".swim canvas")
@@ -99,8 +74,8 @@ async def test_the_timeline_is_dragged_zoomed_and_pointed_at(busy: Tower, base: 
         assert seen.complaints == []
 
 
-async def test_a_run_that_ends_ends_on_the_timeline_too(busy: Tower, base: str, chromium: Browser):
-    async with window(chromium, busy, base) as seen:
+async def test_a_run_that_ends_ends_on_the_timeline_too(busy: Tower, base: str, browser: Browser):
+    async with window(browser, busy, base) as seen:
         page = await seen.go("/timeline?by=task&from=start")
         await seen.live()
         await drawn(page)
@@ -110,8 +85,8 @@ async def test_a_run_that_ends_ends_on_the_timeline_too(busy: Tower, base: str, 
         assert seen.complaints == []
 
 
-async def test_the_table_and_the_filters_work_without_script(busy: Tower, base: str, chromium: Browser):
-    async with window(chromium, busy, base, java_script_enabled=False) as seen:
+async def test_the_table_and_the_filters_work_without_script(busy: Tower, base: str, browser: Browser):
+    async with window(browser, busy, base, java_script_enabled=False) as seen:
         page = await seen.go("/timeline?from=start")
         await expect(page.locator(".swim-plot .bar-bad")).to_have_count(1)
         await page.get_by_role("link", name="Zoom in").click()
@@ -124,8 +99,8 @@ async def test_the_table_and_the_filters_work_without_script(busy: Tower, base: 
         await expect(page.locator("#spans")).to_contain_text("exit 1: dull")
 
 
-async def test_what_is_shown_comes_down_as_files_that_open(busy: Tower, base: str, chromium: Browser, tmp_path: Path):
-    async with window(chromium, busy, base) as seen:
+async def test_what_is_shown_comes_down_as_files_that_open(busy: Tower, base: str, browser: Browser, tmp_path: Path):
+    async with window(browser, busy, base) as seen:
         page = await seen.go("/timeline?from=start")
         for name, opens in (
             ("CSV", lambda file: file.read_bytes().count(b"\r\n") == 4),
@@ -143,9 +118,9 @@ async def test_what_is_shown_comes_down_as_files_that_open(busy: Tower, base: st
             await seen.go("/timeline?from=start")
 
 
-async def test_the_player_steps_plays_and_stops_without_leaving_the_page(busy: Tower, base: str, chromium: Browser):
+async def test_the_player_steps_plays_and_stops_without_leaving_the_page(busy: Tower, base: str, browser: Browser):
     last = await busy.folded()
-    async with window(chromium, busy, base) as seen:
+    async with window(browser, busy, base) as seen:
         page = await seen.go("/?at=5")
         await page.evaluate("() => { document.body.dataset.same = 'yes'; }")
         await page.keyboard.press("]")
@@ -171,8 +146,8 @@ async def test_the_player_steps_plays_and_stops_without_leaving_the_page(busy: T
         assert seen.complaints == []
 
 
-async def test_the_strip_is_scrubbed_by_key_and_a_moment_is_marked(busy: Tower, base: str, chromium: Browser):
-    async with window(chromium, busy, base) as seen:
+async def test_the_strip_is_scrubbed_by_key_and_a_moment_is_marked(busy: Tower, base: str, browser: Browser):
+    async with window(browser, busy, base) as seen:
         page = await seen.go("/agents?at=12")
         scrub = page.get_by_label("Moment", exact=True)
         await scrub.focus()
@@ -191,8 +166,8 @@ async def test_the_strip_is_scrubbed_by_key_and_a_moment_is_marked(busy: Tower, 
         assert seen.complaints == []
 
 
-async def test_a_timeline_of_the_past_is_drawn_anew_as_the_player_goes_on(busy: Tower, base: str, chromium: Browser):
-    async with window(chromium, busy, base) as seen:
+async def test_a_timeline_of_the_past_is_drawn_anew_as_the_player_goes_on(busy: Tower, base: str, browser: Browser):
+    async with window(browser, busy, base) as seen:
         page = await seen.go("/timeline?from=start&at=14")
         await drawn(page)
         await page.keyboard.press("]")
@@ -201,8 +176,8 @@ async def test_a_timeline_of_the_past_is_drawn_anew_as_the_player_goes_on(busy: 
         assert seen.complaints == []
 
 
-async def test_two_moments_are_compared(busy: Tower, base: str, chromium: Browser):
-    async with window(chromium, busy, base) as seen:
+async def test_two_moments_are_compared(busy: Tower, base: str, browser: Browser):
+    async with window(browser, busy, base) as seen:
         page = await seen.go("/?at=9")
         await page.get_by_role("link", name="Compare with now").click()
         await expect(page.locator("#changes")).to_contain_text("Tasks in another state")
@@ -214,11 +189,11 @@ async def test_two_moments_are_compared(busy: Tower, base: str, chromium: Browse
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_and_a_phone_need_not_scroll_sideways(
-    busy: Tower, base: str, chromium: Browser, scheme: str
+    busy: Tower, base: str, browser: Browser, scheme: str
 ):
     wrong = []
     for size in ({"width": 1440, "height": 900}, {"width": 360, "height": 780}):
-        async with window(chromium, busy, base, viewport=size, color_scheme=scheme) as seen:
+        async with window(browser, busy, base, viewport=size, color_scheme=scheme) as seen:
             for path in PAGES:
                 page = await seen.go(path)
                 if path.startswith("/timeline") and "view" not in path and "none" not in path:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from pathlib import Path
 
 import pytest
 
-from tests.console.tower import Tower, at_work
+from tests.console.tower import Tower
 
 PAGES = [
     "/", "/agents", "/agents/w1/a0", "/queues", "/tasks", "/tasks?state=failed", "/tasks/default/load",
@@ -23,12 +22,6 @@ TIMES = re.compile(r'<time datetime="[^"]*"[^>]*>[^<]*</time>|\d+\u00a0m?s\b')
 def still(html: str) -> str:
     """The text with its ages taken out: two requests may lie in two seconds."""
     return TIMES.sub("<time>", html)
-
-
-@pytest.fixture
-async def busy(tmp_path: Path):
-    async with Tower(tmp_path).running() as tower:
-        yield await at_work(tower)
 
 
 @pytest.mark.parametrize("path", PAGES)

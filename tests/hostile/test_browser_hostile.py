@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from tests.console.tower import Tower
 from tests.hostile.hostile import cut, poison
 from tests.hostile.payloads import CORPUS, GROUPS
-from tests.test_browser import CHROMIUM, FLAGS, serving, window
+from tests.real_browser import IN_CHROMIUM, launched, serving, window
 
 pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on PATH (Debian: apt install chromium)"),
+    *IN_CHROMIUM,
     pytest.mark.timeout(300),
     pytest.mark.asyncio(loop_scope="module"),
 ]
@@ -64,10 +63,8 @@ async def quiet(tmp_path: Path) -> AsyncIterator[Tower]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    async with launched() as started:
         yield started
-        await started.close()
 
 
 async def test_T4_no_browser_is_taken_in_by_any_page(poisoned: Tower, chromium: Browser):
