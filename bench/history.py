@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -125,8 +124,9 @@ async def _first_bytes(client: httpx2.AsyncClient, paths: Sequence[str]) -> list
 
 
 async def _weight(client: httpx2.AsyncClient, path: str) -> int:
-    """Bytes of the page itself, compressed as a proxy would."""
-    return len(gzip.compress((await client.get(path)).content, 6))
+    """Bytes of the page itself as they are sent to a browser."""
+    async with client.stream("GET", path, headers={"Accept": "text/html", "Accept-Encoding": "gzip"}) as answer:
+        return sum([len(piece) async for piece in answer.aiter_raw()])
 
 
 def _ms(name: str, value: float, gate: float, noise: object, note: str) -> Figure:

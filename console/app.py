@@ -9,13 +9,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from console import api, entrance, forms, metrics, stations, stream
 from console.cells import drawing
+from console.compressed import COMPRESSION, Files
 from console.desk import Desk
 from console.errors import handle, refuse
 from console.login import Gate
@@ -61,6 +61,7 @@ def create(open_desk: OpenDesk, gate: Gate, pace: Pace | None = None) -> FastAPI
         title="Switchtower", version=api.VERSION, lifespan=_lifespan(open_desk), docs_url=None, redoc_url=None,
         openapi_url=None,
     )  # fmt: skip
+    app.add_middleware(GZipMiddleware, **COMPRESSION)
     app.add_middleware(Guard, gate=gate, pace=pace or Pace(SystemClock()), refuse=_refuse)
     paths: set[str] = set()
     doors = (
@@ -73,7 +74,7 @@ def create(open_desk: OpenDesk, gate: Gate, pace: Pace | None = None) -> FastAPI
         paths |= {getattr(route, "path", "") for route in door.routes.routes}
     app.state.cells = {each.kind: each for door in doors for each in getattr(door, "cells", ())}
     app.state.stations = stations.open_on(paths)
-    app.mount("/static", _Static(directory=STATIC), name="static")
+    app.mount("/static", Files(STATIC), name="static")
     handle(app)
     return app
 
@@ -106,14 +107,3 @@ def _died(telling: asyncio.Task[None]) -> None:
 
 def _refuse(request: Request, status: int, detail: str) -> Response:
     return refuse(request, status, detail)
-
-
-class _Static(StaticFiles):
-    """Static files; one whose address carries its sum never changes, so it is kept for ever."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        answer = await super().get_response(path, scope)
-        if answer.status_code == 200:
-            kept = "public, max-age=31536000, immutable" if scope["query_string"] else "no-cache"
-            answer.headers["Cache-Control"] = kept
-        return answer
