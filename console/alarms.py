@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from projections import queries
-from projections.rows import Attention
+from projections.rows.attention import Attention
 
 if TYPE_CHECKING:
     from console.desk import Desk

@@ -27,7 +27,15 @@ from core.domain.template_spec import TemplateSpec
 from core.door import Pending
 from core.envelope import Answer
 from core.ids import new_id
-from projections import notes, queries, rows, verify
+from projections import notes, queries, verify
+from projections.rows import At
+from projections.rows.agents import Agent, AgentPage, Worker
+from projections.rows.attention import Attention
+from projections.rows.fleet import Hour, Lane, Plan, Session, UsageRow
+from projections.rows.positions import Positions
+from projections.rows.record import CommandFilter, Commands, Timeline, TimelineFilter
+from projections.rows.runs import Observed, RunFilter, RunPage, Runs, ToolCall
+from projections.rows.tasks import Task, TaskFilter, Tasks
 from projections.templates import Template, TemplateRow
 
 VERSION = "0.1"
@@ -63,14 +71,14 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The whole at a glance."""
 
     version: str
-    at: rows.At
+    at: At
     tasks: dict[str, int]
     containers: dict[str, int]
     agents: dict[str, int]
     workers: dict[str, int]
     runs: dict[str, int]
     fleet: notes.FleetState
-    positions: rows.Positions
+    positions: Positions
     open_pages: int
 
 
@@ -143,7 +151,7 @@ async def order(request: Request) -> Response:
             return refuse(request, 409, answer.reason, outcome=answer.outcome, command_seq=answer.command_seq)
 
 
-@routes.post("/api/read-model/rebuild", **openapi.gives(rows.Positions, status=202))
+@routes.post("/api/read-model/rebuild", **openapi.gives(Positions, status=202))
 async def rebuild(request: Request) -> Response:
     """Drop the read model and fold the log anew; ``/api/status`` shows how far it is."""
     read_model = desk_of(request).read_model
@@ -241,30 +249,30 @@ async def _usage(desk: Desk, look: Look) -> Any:
     return await desk.read_model.query(queries.usage, look.at, by)
 
 
-_lists("/tasks", rows.Tasks, _by_filter(queries.tasks, rows.TaskFilter), rows.TaskFilter)
-_lists("/tasks/{session}/{name}", rows.Task, _by_path(queries.task))
-_lists("/runs", rows.Runs, _by_filter(queries.runs, rows.RunFilter), rows.RunFilter)
-_lists("/runs/{session}/{name}", rows.RunPage, _by_path(queries.run))
-_lists("/runs/{session}/{name}/tool-calls", list[rows.ToolCall], _calls)
-_lists("/runs/{session}/{name}/observations", list[rows.Observed], _seen)
+_lists("/tasks", Tasks, _by_filter(queries.tasks, TaskFilter), TaskFilter)
+_lists("/tasks/{session}/{name}", Task, _by_path(queries.task))
+_lists("/runs", Runs, _by_filter(queries.runs, RunFilter), RunFilter)
+_lists("/runs/{session}/{name}", RunPage, _by_path(queries.run))
+_lists("/runs/{session}/{name}/tool-calls", list[ToolCall], _calls)
+_lists("/runs/{session}/{name}/observations", list[Observed], _seen)
 _lists("/runs/{session}/{name}/output", dict[str, Any], _output)
-_lists("/agents", list[rows.Agent], _agents)
-_lists("/agents/{worker}/{name}", rows.AgentPage, _by_path(queries.agent))
-_lists("/workers", list[rows.Worker], _simple(queries.workers))
-_lists("/lanes", list[rows.Lane], _simple(queries.lanes))
-_lists("/sessions", list[rows.Session], _simple(queries.sessions))
-_lists("/plans", list[rows.Plan], _simple(queries.plans))
+_lists("/agents", list[Agent], _agents)
+_lists("/agents/{worker}/{name}", AgentPage, _by_path(queries.agent))
+_lists("/workers", list[Worker], _simple(queries.workers))
+_lists("/lanes", list[Lane], _simple(queries.lanes))
+_lists("/sessions", list[Session], _simple(queries.sessions))
+_lists("/plans", list[Plan], _simple(queries.plans))
 _lists("/fleet", notes.FleetState, _simple(queries.fleet_state))
 _lists("/views", list[notes.View], _simple(queries.views))
 _lists("/bookmarks", list[notes.Bookmark], _simple(queries.bookmarks))
 _lists("/board-limits", dict[str, int], _simple(queries.board_limits))
-_lists("/attention", list[rows.Attention], _simple(queries.attention))
-_lists("/hour", rows.Hour, _simple(queries.hour))
-_lists("/usage", list[rows.UsageRow], _usage)
+_lists("/attention", list[Attention], _simple(queries.attention))
+_lists("/hour", Hour, _simple(queries.hour))
+_lists("/usage", list[UsageRow], _usage)
 _lists("/templates", list[TemplateRow], _simple(queries.templates))
 _lists("/templates/{template}", Template, _template)
 _lists("/templates/{template}/spec", TemplateSpec, _spec, WhichVersion)
 _lists("/templates/{template}/schema", dict[str, Any], _schema)
-_lists("/commands", rows.Commands, _by_filter(queries.commands, rows.CommandFilter), rows.CommandFilter)
+_lists("/commands", Commands, _by_filter(queries.commands, CommandFilter), CommandFilter)
 _lists("/read-model", verify.Standing, _simple(verify.standing))
-_lists("/timeline", rows.Timeline, _by_filter(queries.timeline, rows.TimelineFilter), rows.TimelineFilter)
+_lists("/timeline", Timeline, _by_filter(queries.timeline, TimelineFilter), TimelineFilter)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from projections.rows import Changed
+from projections.rows.positions import Changed
 
 Draw = Callable[[str, Changed], Awaitable[Mapping[str, str]]]  # kind, what changed: HTML by the element's id
 

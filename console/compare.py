@@ -8,7 +8,7 @@ import msgspec
 
 from projections.costs import Cost
 from projections.inside import FileChange
-from projections.rows import RunPage
+from projections.rows.runs import RunPage
 
 MOST = 400  # deeds of each that are laid side by side
 

@@ -14,7 +14,10 @@ from console.desk import Desk
 from console.look import Look
 from console.render import agent_path, run_path, task_path, template_path
 from projections import queries
-from projections.rows import Agent, Lane, RunFilter, Runs, TaskFilter, Tasks
+from projections.rows.agents import Agent
+from projections.rows.fleet import Lane
+from projections.rows.runs import RunFilter, Runs
+from projections.rows.tasks import TaskFilter, Tasks
 from projections.templates import TemplateRow
 
 MOST = 6  # of one kind

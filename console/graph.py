@@ -8,7 +8,7 @@ import msgspec
 
 from console.layers import BOX_H, BOX_W, Layout, Line, layout
 from projections.reach import Reach
-from projections.rows import Link
+from projections.rows.tasks import Link
 
 BROKEN = ("failed", "cancelled", "quarantined")
 

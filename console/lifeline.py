@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from projections.rows import Stretch
+from projections.rows.agents import Stretch
 
 WIDTH = 1000.0
 LEAST = 1.5  # of a stretch too short to be seen

@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from console.cells import Draw, partial
 from projections.projector import Projector
-from projections.rows import Changed
+from projections.rows.positions import Changed
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from console.render import query
 from console.stations import Station
 from core.domain.machine import made_at
 from projections import queries
-from projections.rows import At, Command, CommandFilter
+from projections.rows import At
+from projections.rows.record import Command, CommandFilter
 
 MOST_ROWS = 1_000_000_000
 AHEAD_US = 60_000_000  # clocks of one fleet may differ by this much

@@ -15,7 +15,7 @@ import msgspec
 
 from console.look import Look
 from core.domain.spec import OPEN
-from projections.rows import STATE_ORDER, TaskFilter
+from projections.rows.tasks import STATE_ORDER, TaskFilter
 
 MOST_TERMS = 40
 GROUPS = {"open": tuple(sorted(OPEN)), "broken": ("failed", "quarantined")}

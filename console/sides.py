@@ -13,7 +13,8 @@ import msgspec
 
 from console.alarms import MINUTE_US, Alarms, alarms
 from projections import queries
-from projections.rows import At, Counts, Session
+from projections.rows import At
+from projections.rows.fleet import Counts, Session
 
 if TYPE_CHECKING:
     from console.desk import Desk

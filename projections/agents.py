@@ -12,7 +12,10 @@ from projections.because import agent_state
 from projections.notes import fleet_state
 from projections.prices import context_window, rates
 from projections.record import timeline
-from projections.rows import Agent, AgentPage, At, Run, RunFilter, Stretch, TimelineFilter, Worker, tokens
+from projections.rows import At
+from projections.rows.agents import Agent, AgentPage, Stretch, Worker
+from projections.rows.record import TimelineFilter
+from projections.rows.runs import Run, RunFilter, tokens
 from projections.runs import runs, runs_under_way
 from projections.store import Reader, these
 

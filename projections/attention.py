@@ -8,7 +8,8 @@ from core.domain.schedule import fits
 from core.domain.words import count, listed
 from projections.agents import workers
 from projections.because import agent_views, needs
-from projections.rows import At, Attention
+from projections.rows import At
+from projections.rows.attention import Attention
 from projections.store import Reader
 
 LONG_PAUSE_US = 1_800_000_000  # half an hour: whoever paused it may have forgotten

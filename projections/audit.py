@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from projections.record import REPORTS, command_of
-from projections.rows import At, Command, Row
+from projections.rows import At, Row
+from projections.rows.record import Command
 from projections.store import Reader
 
 MOST_FACTS = 400  # a command makes no more

@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 
 from projections.notes import board_limits
-from projections.rows import At, Row, TaskFilter, TaskRow
+from projections.rows import At, Row
+from projections.rows.tasks import TaskFilter, TaskRow
 from projections.store import Reader
 from projections.tasks import task_rows, values_of, where_of
 

@@ -17,7 +17,8 @@ import msgspec
 
 from core.domain.words import Usage
 from projections.prices import MILLION, Rates, rates
-from projections.rows import At, Row, tokens
+from projections.rows import At, Row
+from projections.rows.runs import tokens
 from projections.store import Reader
 
 By = Literal["session", "agent", "model", "task", "lane", "hour", "run", "state"]

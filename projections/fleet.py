@@ -6,7 +6,8 @@ from typing import Literal
 
 from core.domain.words import Usage
 from projections.because import agent_state
-from projections.rows import At, Counts, Hour, Lane, Minute, Plan, Queued, Session, UsageRow
+from projections.rows import At
+from projections.rows.fleet import Counts, Hour, Lane, Minute, Plan, Queued, Session, UsageRow
 from projections.store import Reader
 from projections.tasks import task_rows
 

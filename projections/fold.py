@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from projections.intervals import OPEN, intervals
-from projections.rows import MANY
+from projections.rows.positions import MANY
 from projections.sql import OBSERVATION, Sql, Table
 
 NEWS_OF = {  # by table: a column, and what its ids are news of

@@ -9,7 +9,8 @@ import msgspec
 from core.domain.words import Usage
 from projections.costs import Cost, cost_of
 from projections.prices import context_window
-from projections.rows import At, Row, Run, Stage
+from projections.rows import At, Row
+from projections.rows.runs import Run, Stage
 from projections.store import Reader
 
 MOST_FILES = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from projections.rows import MANY, Changed
+from projections.rows.positions import MANY, Changed
 
 
 class Listener:

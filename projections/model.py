@@ -19,7 +19,7 @@ from core.envelope import GENESIS_CHAIN, chain_of
 from core.ledger import Gap, Stored, Stream
 from projections.facts import Shaper, Unreadable, decode
 from projections.fold import Fold, Touched, create, split
-from projections.rows import Changed
+from projections.rows.positions import Changed
 from projections.store import Reader, Store
 
 STREAMS: tuple[Stream, ...] = ("EVENTS", "OBSERVATIONS", "COMMANDS")

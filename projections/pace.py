@@ -9,7 +9,8 @@ from statistics import median
 from typing import Literal
 
 from projections.costs import cost_of
-from projections.rows import At, Row, Run
+from projections.rows import At, Row
+from projections.rows.runs import Run
 from projections.runs import runs_under_way
 from projections.store import Reader
 

@@ -19,7 +19,7 @@ from core.envelope import chain_of
 from core.ledger import MAX_LIST, Busy, Gap, Head, Ledger, Stored, Stream, Unknown
 from projections.listening import Listener
 from projections.model import STREAMS, Mark, Model, digest
-from projections.rows import Changed, Position, Positions
+from projections.rows.positions import Changed, Position, Positions
 from projections.store import Reader, StoreFailed, open_store
 
 P = ParamSpec("P")

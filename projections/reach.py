@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from projections.rows import At, Link, Row
+from projections.rows import At, Row
+from projections.rows.tasks import Link
 from projections.store import Reader, these
 
 MOST = 300  # tasks drawn at once

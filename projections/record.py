@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from projections.rows import At, Command, CommandFilter, Commands, Entry, Timeline, TimelineFilter
+from projections.rows import At
+from projections.rows.record import Command, CommandFilter, Commands, Entry, Timeline, TimelineFilter
 from projections.store import Reader
 
 # What workers and timers say in the course of the work; not orders somebody gave.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from core.domain.schedule import Condition, TaskView
 from projections.because import seen_of
-from projections.rows import At, Row, TaskFilter, Tasks
+from projections.rows import At, Row
+from projections.rows.tasks import TaskFilter, Tasks
 from projections.store import Reader
 from projections.tasks import task_rows, tasks
 

@@ -10,7 +10,9 @@ import msgspec
 from core.domain.words import Usage
 from projections.inside import EVER, Span, span, those
 from projections.record import timeline
-from projections.rows import At, Observed, Run, RunFilter, RunPage, Runs, Stage, TimelineFilter, ToolCall
+from projections.rows import At
+from projections.rows.record import TimelineFilter
+from projections.rows.runs import Observed, Run, RunFilter, RunPage, Runs, Stage, ToolCall
 from projections.store import Reader, these
 
 _CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ when looking for the last sign

@@ -5,7 +5,9 @@ from __future__ import annotations
 from projections.costs import CostFilter, Spent, costs, spent_by
 from projections.fleet import plans, sessions
 from projections.record import timeline
-from projections.rows import At, Entry, Plan, Row, Session, TimelineFilter
+from projections.rows import At, Row
+from projections.rows.fleet import Plan, Session
+from projections.rows.record import Entry, TimelineFilter
 from projections.store import Reader
 
 AGENTS = 40

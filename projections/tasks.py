@@ -13,19 +13,10 @@ import msgspec
 from core.domain.spec import TaskSpec
 from projections.because import because_of, why_of
 from projections.record import timeline
-from projections.rows import (
-    STATE_ORDER,
-    At,
-    Link,
-    Pick,
-    RunFilter,
-    Task,
-    TaskFilter,
-    TaskOrder,
-    TaskRow,
-    Tasks,
-    TimelineFilter,
-)
+from projections.rows import At
+from projections.rows.record import TimelineFilter
+from projections.rows.runs import RunFilter
+from projections.rows.tasks import STATE_ORDER, Link, Pick, Task, TaskFilter, TaskOrder, TaskRow, Tasks
 from projections.runs import runs
 from projections.store import Reader, these
 

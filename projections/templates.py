@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from core.domain.template_spec import TemplateSpec
-from projections.rows import At, Link, Row
+from projections.rows import At, Row
+from projections.rows.tasks import Link
 from projections.store import Reader, these
 
 MOST_USES = 50

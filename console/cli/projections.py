@@ -15,7 +15,7 @@ from console.cli.line import Line, connected
 from console.cli.where import HERE, Where
 from core.ledger import Stream
 from projections.projector import Projector
-from projections.rows import Positions
+from projections.rows.positions import Positions
 from projections.store import StoreLocked
 
 STREAMS: tuple[Stream, ...] = ("EVENTS", "OBSERVATIONS", "COMMANDS")

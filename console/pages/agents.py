@@ -17,7 +17,8 @@ from console.output import Scroll
 from console.panels import Panel, show
 from console.render import part
 from projections import queries
-from projections.rows import Agent, AgentPage, At, Worker
+from projections.rows import At
+from projections.rows.agents import Agent, AgentPage, Worker
 
 routes = APIRouter()
 

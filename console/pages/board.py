@@ -16,7 +16,7 @@ from console.search import Search, search_of
 from console.views import kept_views
 from projections import queries
 from projections.board import By
-from projections.rows import TaskRow
+from projections.rows.tasks import TaskRow
 
 routes = APIRouter()
 

@@ -27,7 +27,7 @@ from core.door import Pending
 from core.envelope import Answer
 from core.ids import new_id, time_us
 from projections import queries
-from projections.rows import Pick, TaskFilter
+from projections.rows.tasks import Pick, TaskFilter
 
 routes = APIRouter()
 

@@ -22,7 +22,7 @@ from core.domain.machine import tag
 from projections import queries
 from projections.audit import lately
 from projections.record import REPORTS
-from projections.rows import CommandFilter
+from projections.rows.record import CommandFilter
 
 routes = APIRouter()
 

@@ -23,7 +23,7 @@ from core.domain import agent
 from core.envelope import Answer
 from core.ids import new_id
 from projections import queries
-from projections.rows import Agent
+from projections.rows.agents import Agent
 
 routes = APIRouter()
 

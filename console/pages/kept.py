@@ -26,7 +26,7 @@ from console.terminal import Line, Screen
 from core.api import NotFound
 from core.ledger import LedgerError
 from projections import queries
-from projections.rows import Run
+from projections.rows.runs import Run
 
 routes = APIRouter()
 

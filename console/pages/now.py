@@ -15,7 +15,9 @@ from console.look import Look, looking
 from console.panels import Panel, show
 from projections import queries
 from projections.pace import Custom
-from projections.rows import At, RunFilter, TimelineFilter
+from projections.rows import At
+from projections.rows.record import TimelineFilter
+from projections.rows.runs import RunFilter
 
 routes = APIRouter()
 

@@ -17,7 +17,7 @@ from console.look import BadQuestion, Look, looking
 from console.panels import Panel, show
 from console.render import part
 from projections import queries
-from projections.rows import RunFilter
+from projections.rows.runs import RunFilter
 
 routes = APIRouter()
 

@@ -12,7 +12,8 @@ from console.desk import Desk
 from console.look import Look, looking
 from console.panels import Panel, show
 from projections import queries
-from projections.rows import Lane, Queued, Run, RunFilter
+from projections.rows.fleet import Lane, Queued
+from projections.rows.runs import Run, RunFilter
 from projections.runboard import Pulse
 
 routes = APIRouter()

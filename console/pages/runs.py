@@ -19,7 +19,7 @@ from console.pages.kept import listed, viewed
 from console.panels import Panel, show
 from console.terminal import marked
 from projections import queries
-from projections.rows import Run, RunFilter, RunPage
+from projections.rows.runs import Run, RunFilter, RunPage
 
 routes = APIRouter()
 

@@ -18,7 +18,7 @@ from console.panels import Panel, show
 from core.domain.spec import TaskSpec
 from projections import queries
 from projections.costs import Spent, cost_of
-from projections.rows import STATE_ORDER, Link, Task
+from projections.rows.tasks import STATE_ORDER, Link, Task
 
 routes = APIRouter()
 

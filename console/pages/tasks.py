@@ -20,7 +20,7 @@ from console.search import QUALIFIERS, Search, search_of
 from console.suggest import suggestions
 from console.views import kept_views
 from projections import queries
-from projections.rows import TaskFilter, TaskOrder, TaskRow
+from projections.rows.tasks import TaskFilter, TaskOrder, TaskRow
 
 routes = APIRouter()
 

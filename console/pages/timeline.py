@@ -19,7 +19,8 @@ from console.swim import Range
 from console.terminal import visible
 from projections import activity, queries, spans
 from projections.moments import instant
-from projections.rows import Agent, Row
+from projections.rows import Row
+from projections.rows.agents import Agent
 from projections.spans import BYS, By, Columns, Part, Span, SpanFilter, Track
 
 routes = APIRouter()

@@ -12,7 +12,8 @@ from console.look import Look
 from console.render import part
 from core.clock import SystemClock
 from core.heartbeat import Beat, encode_beat
-from projections.rows import At, Worker
+from projections.rows import At
+from projections.rows.agents import Worker
 
 NOON = 1_800_000_000_000_000
 

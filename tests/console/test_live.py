@@ -8,7 +8,7 @@ import pytest
 
 from console import live
 from console.live import Hub, Listener, parse_id, parse_pace, parse_panels
-from projections.rows import Changed
+from projections.rows.positions import Changed
 from tests.console.tower import Tower
 
 

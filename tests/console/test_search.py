@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from console.search import Search, searched, terms_of
-from projections.rows import TaskFilter
+from projections.rows.tasks import TaskFilter
 
 NOW = 1_800_000_000_000_000
 HOUR = 3_600_000_000

@@ -14,7 +14,9 @@ from console.render import part
 from console.stations import STATIONS, open_on, station_of
 from projections import queries
 from projections.pace import OutOfStep
-from projections.rows import At, RunFilter, Stretch
+from projections.rows import At
+from projections.rows.agents import Stretch
+from projections.rows.runs import RunFilter
 from tests.console.tower import OURS, Tower
 
 

@@ -11,7 +11,9 @@ from core.domain import lane, run, schedule
 from core.domain.machine import tag
 from core.domain.state import State
 from projections import queries
-from projections.rows import At, RunFilter, TaskFilter
+from projections.rows import At
+from projections.rows.runs import RunFilter
+from projections.rows.tasks import TaskFilter
 from tests.projections.history import History, wandering
 from tests.spec import register, submit
 

@@ -12,7 +12,7 @@ from core.ledger import Gap, Stored
 from projections import queries, sql
 from projections.facts import FACTS, Unreadable, kinds
 from projections.intervals import OPEN
-from projections.rows import TaskFilter
+from projections.rows.tasks import TaskFilter
 from projections.store import Reader
 from tests.projections.folded import Folded
 from tests.projections.history import History, wandering

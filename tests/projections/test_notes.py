@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from core.domain import amend, notes, run, steer, system, task
 from projections import queries
-from projections.rows import At, RunFilter, TaskFilter
+from projections.rows import At
+from projections.rows.runs import RunFilter
+from projections.rows.tasks import TaskFilter
 from tests.projections.history import History
 from tests.spec import register, submit
 

@@ -14,7 +14,7 @@ from core.ledger import Message
 from core.memory import MemoryLedger
 from projections import queries
 from projections.projector import Projector
-from projections.rows import CommandFilter
+from projections.rows.record import CommandFilter
 from tests.projections.history import History, wandering
 
 

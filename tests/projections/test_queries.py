@@ -13,7 +13,10 @@ from core.ledger import Stored
 from core.observation import Observation, encode_observation
 from projections import queries
 from projections.queries import BadMoment
-from projections.rows import At, CommandFilter, RunFilter, TaskFilter, TaskOrder, TimelineFilter
+from projections.rows import At
+from projections.rows.record import CommandFilter, TimelineFilter
+from projections.rows.runs import RunFilter
+from projections.rows.tasks import TaskFilter, TaskOrder
 from tests.projections.folded import Folded
 from tests.projections.history import NOON, History, wandering
 

@@ -13,7 +13,8 @@ from core.memory import MemoryLedger
 from core.observation import OFFSET, output
 from projections import played, queries, tape
 from projections.projector import Projector
-from projections.rows import CommandFilter, TaskFilter
+from projections.rows.record import CommandFilter
+from projections.rows.tasks import TaskFilter
 from tests.projections.history import History, wandering
 
 

@@ -7,7 +7,8 @@ import pytest
 from core.domain import run, task, template, worker
 from core.domain.template_spec import Draft, Param, TemplateSpec
 from projections import queries
-from projections.rows import At, TimelineFilter
+from projections.rows import At
+from projections.rows.record import TimelineFilter
 from tests.projections.folded import Folded
 from tests.projections.history import History
 
