@@ -6,11 +6,17 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from console.desk import Desk
-from console.look import Look, looking
+from console.desk import Desk, desk_of
+from console.errors import refuse
+from console.forms import form
+from console.look import BadQuestion, Look, looking
 from console.panels import Panel, show
+from console.render import query
+from core.domain import lane as lanes_domain
+from core.envelope import Answer
+from core.ids import new_id
 from projections import queries
 from projections.rows.fleet import Lane, Queued
 from projections.rows.runs import Run, RunFilter
@@ -22,6 +28,7 @@ SHOWN_RUNS = 400  # over all lanes; a lane says how many more there are
 FREE_SLOTS = 6  # free sections of a track that are drawn
 WIDE_TRACK = 24  # a track with more sections than this is drawn small
 LINE = 30
+MOST_LANES = 1_000  # of one order for all of them
 WHY = 20
 NOTHING = Pulse(done=(0,) * 30, broken=0, at_once=0.0)
 
@@ -35,6 +42,27 @@ async def queues(request: Request) -> Response:
         Panel("why", ("tasks", "lanes", "runs", "agents"), lambda: _why(desk, look)),
     ]
     return await show(request, desk, look, "queues", "Queues", panels)
+
+
+@routes.post("/queues/all", include_in_schema=False)
+async def order_all(request: Request) -> Response:
+    """Every lane the page named is paused, or opened: an order for each, and back to the lanes; one refused is said."""
+    desk, fields = desk_of(request), await form(request)
+    names, do = fields.get("lanes", "").splitlines()[:MOST_LANES], fields.get("do", "")
+    if do not in ("pause", "resume") or not names:
+        raise BadQuestion(f"{do[:40]!r} cannot be done to {len(names)} lanes: pause or resume those that Queues lists.")
+    seen, told = 0, ""
+    for name in names:
+        told = new_id(desk.clock)
+        pause = lanes_domain.Pause(lane=name, reason=fields.get("reason", "")[:500])
+        order = pause if do == "pause" else lanes_domain.Resume(lane=name)
+        answer = await desk.door.order(order, command_id=told, by="operator")
+        if not isinstance(answer, Answer):
+            continue
+        if answer.outcome not in ("done", "already_so"):
+            return refuse(request, 409, answer.reason, outcome=answer.outcome, command_seq=answer.command_seq)
+        seen = max(seen, answer.seq)
+    return RedirectResponse("/queues" + query(seen=seen or None, told=told), 303)
 
 
 async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:

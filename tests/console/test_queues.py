@@ -106,3 +106,35 @@ async def test_a_task_that_could_start_but_for_its_turn_says_so(tower: Tower):
     await tower.order(task.Pause(task_id="default/two", reason="later"))
     await tower.folded()
     assert "paused: later" in (await tower.client.get("/queues?task=default/two")).text
+
+
+async def test_all_lanes_are_paused_and_opened_with_one_button_each_by_its_own_order(tower: Tower):
+    await tower.order_and_fold({"type": "lane.pause", "lane": "B", "reason": "a release"})
+    page = (await tower.client.get("/queues")).text
+    assert "Pause 3 lanes…" in page
+    listed = re.findall(r'name="do" value="pause"><textarea name="lanes" hidden>\s*([^<]*)</textarea>', page)
+    assert listed == ["A\nC\nD"]
+    sent = {"do": "pause", "lanes": "A\r\nC\r\nD", "reason": "the disk is full"}
+    answer = await tower.client.post("/queues/all", data=sent)
+    assert answer.status_code == 303
+    page = (await tower.client.get(answer.headers["location"])).text
+    assert page.count("Paused by operator: the disk is full") == 3
+    assert "Lane paused" in page
+    assert "a release" in page  # who was paused before keeps its own reason
+    assert "Open all 4 lanes" in page
+    answer = await tower.client.post("/queues/all", data={"do": "resume", "lanes": "A\r\nB\r\nC\r\nD"})
+    page = (await tower.client.get(answer.headers["location"])).text
+    assert "Pause all 4 lanes…" in page
+    audit = (await tower.client.get("/commands?type=lane.pause")).text
+    assert audit.count("pause lane") == 4
+
+
+async def test_an_order_for_all_lanes_that_names_none_says_what_to_order_instead(tower: Tower):
+    for sent in ({"do": "close", "lanes": "A"}, {"do": "pause", "lanes": ""}):
+        answer = await tower.client.post("/queues/all", data=sent)
+        assert (answer.status_code, "pause or resume those that Queues lists" in answer.text) == (422, True)
+
+
+async def test_in_the_past_no_lane_is_paused(tower: Tower):
+    last = await tower.folded()
+    assert "/queues/all" not in (await tower.client.get(f"/queues?at={last}")).text
