@@ -104,8 +104,11 @@ class Spans(Row, frozen=True):
 
 
 class Totals(Row, frozen=True):
+    """``first_at``: when the first of them was given out; 0 where there is none."""
+
     spans: int
     agents: int
+    first_at: int = 0
 
 
 class Track(Row, frozen=True):
@@ -163,7 +166,7 @@ class Level(Row, frozen=True):
 
 def totals(db: Reader, at: At, wanted: SpanFilter) -> Totals:
     found = run(db, "spans.count", at, wanted)[0]
-    return Totals(spans=found["spans"], agents=found["agents"])
+    return Totals(spans=found["spans"], agents=found["agents"], first_at=found["first_at"] or 0)
 
 
 def tracks(db: Reader, at: At, wanted: SpanFilter, by: By) -> list[Track]:

@@ -31,6 +31,7 @@ MOST_SPANS = 120_000  # that a drawing program gets at once; of more it draws wh
 OVERVIEW = 150  # buckets of the strip above
 OFFERED = 200  # agents to choose from by their first letters
 LEAST_US, MOST_US = 1_000, 10 * 366 * 86_400_000_000
+HOUR_US, YOUNG_LEAST_US = 3_600_000_000, 60_000_000
 WIDTHS = (("15 min", "-15m"), ("1 h", "-1h"), ("6 h", "-6h"), ("Day", "-1d"), ("All", "start"))
 STATES = ("running", "done", "failed", "lost", "interrupted", "cancelled")
 # What the address may say of the drawing; links to the table and to exports repeat it.
@@ -57,13 +58,14 @@ class Data(Row, frozen=True):
 async def timeline(request: Request) -> Response:
     desk, look = await looking(request)
     by, span = by_of(look), await range_of(desk, look)
+    back = look.get("from") or ("start" if await _young(desk, look) else "-1h")
     topics = ("runs", "tasks", "agents")
     if look.get("view") == "table":
         panel = Panel("spans", topics, lambda: _table(desk, look, span), every_s=15)
     else:
         panel = Panel("swim", topics, lambda: _swim(desk, look, by, span), every_s=5 if span.follows else 0)
     rows = {
-        "by": by, "bys": BYS, "span": span, "widths": WIDTHS, "states": STATES, "kept": kept(look, span),
+        "by": by, "bys": BYS, "span": span, "widths": WIDTHS, "back": back, "states": STATES, "kept": kept(look, span),
         "names": await desk.read_model.query(spans.names, look.at, OFFERED),
         "since": swim.stamp(span.since), "until": swim.stamp(span.until), "stamp": swim.stamp,
     }  # fmt: skip
@@ -138,13 +140,16 @@ def by_of(look: Look) -> By:
 
 
 async def range_of(desk: Desk, look: Look) -> Range:
-    """``?from=`` and ``?to=``: times, ``-1h`` before the moment, ``start``. Else the last hour, which goes on."""
+    """``?from=`` and ``?to=``: times, ``-1h`` before the moment, ``start``. Else the last hour, which goes on; of a log
+    younger than that what there is of it, from its first run on."""
     asked, end = look.get("from") or "-1h", look.get("to")
     follows = end in ("", "now")
     until = look.time if follows else _instant("to", end, look.time)
     if asked == "start":
         first, _, _ = await desk.read_model.query(activity.extent)
         since = min(first or until, until - LEAST_US)
+    elif not look.get("from") and (young := await _young(desk, look)):
+        since = min(young, until - YOUNG_LEAST_US)
     else:
         since = _instant("from", asked, look.time)
     if until - since < LEAST_US:
@@ -152,6 +157,15 @@ async def range_of(desk: Desk, look: Look) -> Range:
     if until - since > MOST_US:
         raise BadQuestion(f"?from={asked[:40]} lies more than ten years before the end: take ?from=start.")
     return Range(since, until + (until - since) // 40, follows=True) if follows else Range(since, until)
+
+
+async def _young(desk: Desk, look: Look) -> int:
+    """Of a log younger than an hour when its first run began, or itself where nothing ran yet; else 0."""
+    first, _, _ = await desk.read_model.query(activity.extent)
+    if first <= look.time - HOUR_US or first >= look.time:
+        return 0
+    ran = await desk.read_model.query(spans.totals, look.at, SpanFilter(since=first, until=look.time))
+    return max(first, ran.first_at)
 
 
 def filter_of(look: Look, span: Range) -> SpanFilter:
@@ -236,7 +250,8 @@ async def _tracks(desk: Desk, look: Look, by: By, wanted: SpanFilter) -> _Tracks
     if by == "agent":
         agents = {each.agent_id: each for each in await ask(queries.agents, look.at)}
         found = _of_agents(found, agents, wanted)
-    found.sort(key=lambda track: (swim.natural(track.group), swim.natural(track.key)))
+    idle = {track.group for track in found} - {track.group for track in found if track.spans}  # they go last
+    found.sort(key=lambda track: (track.group in idle, swim.natural(track.group), swim.natural(track.key)))
     skip = _skip(look, len(found))
     return _Tracks(found[skip : skip + TRACKS], len(found), skip, agents)
 

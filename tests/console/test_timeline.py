@@ -176,3 +176,13 @@ def test_a_time_in_an_address_comes_back_to_the_microsecond():
 
     for us in (1_800_000_123_456_789, 1_800_000_123_000_000, 1_800_000_123_456_000):
         assert instant(swim.stamp(us), 0) == us
+
+
+async def test_a_young_log_is_shown_from_its_first_run_on_not_as_an_empty_hour(busy: Tower):
+    text = await page(busy, "/timeline")
+    ran = await busy.read_model.query(lambda db: db.run("select min(assigned_at) as at from runs"))
+    since, until = (int(re.search(rf'class="swim"[^>]* data-{name}="(\d+)"', text)[1]) for name in ("since", "until"))  # type: ignore[index]
+    assert since <= ran[0]["at"]
+    assert until - since < 2 * MINUTE
+    assert re.search(r'from=start"[^>]* aria-current="true"', text)  # that is all there is
+    assert re.search(r'from=-1h" aria-current="true"', await page(busy, "/timeline?from=-1h"))
