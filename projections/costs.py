@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from core.domain.words import Usage
+from projections import activity
 from projections.prices import MILLION, Rates, rates
 from projections.rows import At, Row
 from projections.rows.runs import tokens
@@ -133,7 +134,7 @@ class Costs(Row, frozen=True):
 class Burn(Row, frozen=True):
     """What is being spent: since midnight UTC, in the last minutes, and what that comes to by the next midnight.
 
-    ``unpriced``: runs of today whose cost nobody knows are not in it."""
+    ``unpriced``: runs of today whose cost nobody knows are not in it. ``began``: the log's first fact."""
 
     today: Spent
     last_5m_uusd: int
@@ -141,17 +142,27 @@ class Burn(Row, frozen=True):
     midnight: int
     next_midnight: int
     now: int
+    began: int = 0
 
     @property
     def a_minute_uusd(self) -> float:
-        """By the last five minutes."""
-        return self.last_5m_uusd / 5
+        """By the last five minutes, or what there is of them."""
+        return self.last_5m_uusd * MINUTE_US / self._covered(5 * MINUTE_US)
+
+    @property
+    def hour_us(self) -> int:
+        """How much of the last hour there was a log."""
+        return self._covered(HOUR_US)
 
     @property
     def forecast_uusd(self) -> int:
-        """Today's sum if the last hour goes on as it did until midnight."""
+        """Today's sum if the last hour, or what there is of it, goes on as it did until midnight."""
         left = self.next_midnight - self.now
-        return (self.today.uusd or 0) + round(self.last_60m_uusd * left / HOUR_US)
+        return (self.today.uusd or 0) + round(self.last_60m_uusd * left / self.hour_us)
+
+    def _covered(self, window_us: int) -> int:
+        """The window, or the log's age where that is less; not below a minute, from which nothing follows."""
+        return min(window_us, max(MINUTE_US, self.now - self.began))
 
 
 def cost_of(usage: Usage, model: str) -> Cost:
@@ -201,6 +212,7 @@ def burn(db: Reader, at: At) -> Burn:
         midnight=midnight,
         next_midnight=midnight + DAY_US,
         now=at.at,
+        began=activity.extent(db)[0],
     )
 
 

@@ -50,18 +50,18 @@ def _stopping(each: Agent) -> bool:
 ACTS = {
     act.name: act
     for act in (
-        Act("pause", "Pause", "finish what they do and take nothing new",
+        Act("pause", "Pause", "each finishes what it does and takes nothing new",
             lambda each: each.state != "paused" and not each.pausing,
-            lambda agent_id, why: agent.Pause(agent_id=agent_id, reason=why), "are paused already"),
-        Act("resume", "Resume", "may be given work again",
+            lambda agent_id, why: agent.Pause(agent_id=agent_id, reason=why), "paused already"),
+        Act("resume", "Resume", "each may be given work again",
             lambda each: each.state == "paused" or each.pausing,
-            lambda agent_id, _: agent.Resume(agent_id=agent_id), "are not paused"),
-        Act("stop", "Stop", "are interrupted now, no attempt is used, and take nothing new; their tasks are for others",
+            lambda agent_id, _: agent.Resume(agent_id=agent_id), "not paused"),
+        Act("stop", "Stop", "each is interrupted now, no attempt is used, and takes nothing new; others get its task",
             lambda each: each.state == "idle" or (each.state == "busy" and not (each.pausing and _stopping(each))),
-            lambda agent_id, why: agent.Stop(agent_id=agent_id, reason=why), "are stopped already", "stop-now"),
-        Act("restart", "Restart", "are interrupted now and stay free for more; no attempt is used",
+            lambda agent_id, why: agent.Stop(agent_id=agent_id, reason=why), "stopped already", "stop-now"),
+        Act("restart", "Restart", "each is interrupted now and stays free for more; no attempt is used",
             lambda each: each.state == "busy" and not _stopping(each),
-            lambda agent_id, _: agent.Restart(agent_id=agent_id), "do nothing, or are being stopped", "stop-now"),
+            lambda agent_id, _: agent.Restart(agent_id=agent_id), "idle, or being stopped", "stop-now"),
     )
 }  # fmt: skip
 

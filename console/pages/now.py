@@ -12,8 +12,9 @@ from starlette.responses import Response
 from console.alarms import alarms
 from console.desk import Desk
 from console.look import Look, looking
+from console.pages.system import setup_steps
 from console.panels import Panel, show
-from projections import queries
+from projections import activity, queries
 from projections.pace import Custom
 from projections.rows import At
 from projections.rows.record import TimelineFilter
@@ -24,6 +25,7 @@ routes = APIRouter()
 LAST_FACTS = 8
 AT_WORK = 12
 NEEDS = 12
+MINUTE_US = 60_000_000
 CUSTOM_OF = 1_000  # facts for which what is usual stays so
 SHOWN_POOL = 60  # agents of a pool drawn one by one; a larger pool shows its counts
 
@@ -46,7 +48,12 @@ async def now(request: Request) -> Response:
             Panel("first_routes", ("agents", "workers"), lambda: _routes(desk, look, address)),
         ]
         return await show(request, desk, look, "welcome", "Now", panels)
+    connected = any(n for state, n in counts.agents.items() if state != "gone")
+    if look.part == "setup" and connected:
+        return Response(status_code=204, headers={"HX-Refresh": "true"})  # an agent has come: the steps are done
+    steps = [setup_steps(desk, look)] if look.live and not connected else []
     panels = [
+        *steps,
         Panel("fleet", ("agents", "runs", "lanes"), lambda: _fleet(desk, look)),
         Panel("needs", ("tasks", "workers", "plans", "agents", "runs"), lambda: _needs(desk, look), every_s=15),
         Panel("at_work", ("runs",), lambda: _at_work(desk, look), every_s=15),
@@ -101,9 +108,11 @@ async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
 
 async def _hour(desk: Desk, look: Look) -> dict[str, Any]:
     hour = await desk.read_model.query(queries.hour, look.at)
+    first, _, _ = await desk.read_model.query(activity.extent)
     pairs = list(zip(hour.minutes[::2], hour.minutes[1::2], strict=False))  # 30 points are a line; 60 are grass
     return {
         "hour": hour,
+        "over_min": min(60.0, max(1.0, (look.time - first) / MINUTE_US)),  # a young log has no hour to spread it over
         "done": [a.done + b.done for a, b in pairs],
         "errors": [a.failed + b.failed + a.lost + b.lost for a, b in pairs],
         "tokens": [a.tokens + b.tokens for a, b in pairs],

@@ -24,6 +24,8 @@ routes = APIRouter()
 BUCKETS = 200
 FAILURES = 12
 CHANGES = 100  # of each list of a comparison
+MINUTE_US = 60_000_000
+BACK = {"-1h": 60, "-15m": 15, "-5m": 5, "-1m": 1}  # minutes
 START = "/"  # the page a moment is shown on unless another one is asked for
 
 
@@ -37,7 +39,11 @@ async def replay(request: Request) -> Response:
     panels = [
         Panel("moments", ("runs", "workers", "bookmarks"), lambda: _moments(desk, look), every_s=15, beside=True),
     ]
-    return await show(request, desk, look, "replay", "Replay", panels, page=_known(page), now=look.now)
+    began, _, _ = await desk.read_model.query(activity.extent)
+    ago, far = _ago(look.time - began, "-15m"), _ago(look.time - began, "-1h")
+    return await show(
+        request, desk, look, "replay", "Replay", panels, page=_known(page), now=look.now, ago=ago, far=far
+    )
 
 
 @routes.get("/replay/compare", include_in_schema=False)
@@ -50,6 +56,12 @@ async def compared(request: Request) -> Response:
     topics = ("tasks", "runs", "agents", "commands") if moving else ()
     panel = Panel("changes", topics, lambda: _changes(desk, first, second), beside=True)
     return await show(request, desk, look, "compare", "Compare", [panel], a=a, b=b)
+
+
+def _ago(age_us: int, most: str) -> str:
+    """How far back to offer to go: no further than the log reaches."""
+    offered = list(BACK)[list(BACK).index(most) :]
+    return next((text for text in offered if BACK[text] * MINUTE_US < age_us), "1")
 
 
 async def _moments(desk: Desk, look: Look) -> dict[str, Any]:

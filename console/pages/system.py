@@ -69,8 +69,12 @@ async def rebuild(request: Request) -> Response:
 @routes.get("/system/setup", include_in_schema=False)
 async def setup(request: Request) -> Response:
     desk, look = await looking(request)
-    steps = Panel("setup", ("tasks", "agents", "workers", "runs"), lambda: _setup(desk, look), every_s=5, beside=True)
-    return await show(request, desk, look, "setup", "Getting started", [steps])
+    return await show(request, desk, look, "setup", "Getting started", [setup_steps(desk, look)])
+
+
+def setup_steps(desk: Desk, look: Look) -> Panel:
+    """The steps to the first run, each turning by itself. Now shows them while no agent is connected."""
+    return Panel("setup", ("tasks", "agents", "workers", "runs"), lambda: _setup(desk, look), every_s=5, beside=True)
 
 
 async def survey(desk: Desk) -> Survey:

@@ -40,9 +40,13 @@ async def task(request: Request, session: str, name: str) -> Response:
     async def bar() -> dict[str, Any]:
         return {"row": found.row}
 
+    async def why() -> dict[str, Any]:
+        return {"row": found.row, "task": found}
+
     mine, near = f"task:{task_id}", "tasks"
     panels = [
         Panel("task_bar", (mine,), bar),
+        Panel("task_why", (mine, near), why),
         Panel("task_graph", (near,), lambda: _graph(desk, look, found, steps)),
         Panel("task", (mine, near), lambda: _task(desk, look, found), every_s=15),
     ]

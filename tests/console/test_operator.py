@@ -1,0 +1,99 @@
+"""What an operator meets who opens the console for the first time, on a log that is a few minutes old."""
+
+from __future__ import annotations
+
+import re
+
+from core.domain import task, worker
+from tests.console.tower import ONE_TRY, Tower
+
+
+async def text(tower: Tower, path: str) -> str:
+    answer = await tower.client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def order_of(page: str, *said: str) -> list[str]:
+    """What was looked for, in the order in which the page says it."""
+    return sorted(said, key=page.index)
+
+
+async def test_now_shows_the_steps_to_the_first_run_until_an_agent_is_connected(tower: Tower):
+    await tower.submit("first")
+    await tower.folded()
+    page = await text(tower, "/")
+    assert "No agent is connected." in page
+    assert "bin/switchtower worker --agents sim:4,shell:2" in page
+    assert "Waiting on you" in page  # what needs a person stands below
+    answer = await tower.client.get("/?part=setup", headers={"HX-Request": "true"})
+    assert "No agent is connected." in answer.text
+    await tower.register(agents=1)
+    await tower.folded()
+    answer = await tower.client.get("/?part=setup", headers={"HX-Request": "true"})
+    assert answer.headers["hx-refresh"] == "true"
+    assert "Worker</span>" not in await text(tower, "/")
+
+
+async def test_an_operator_whose_last_worker_is_lost_sees_how_to_bring_one(busy: Tower):
+    for name in ("w1", "shells"):
+        lost = worker.Lose(worker_id=name, epoch=busy.epoch(name), last_beat=busy.clock.now_us())
+        assert (await busy.order(lost)).outcome == "done"
+    await busy.folded()
+    assert "No agent is connected." in await text(busy, "/")
+
+
+async def test_the_reason_of_a_stuck_task_is_the_first_thing_its_page_says(busy: Tower):
+    page = await text(busy, "/tasks/default/broken")
+    said = order_of(page, "<b>Failed.</b>", "Attempts</h2>", "Description</h2>")
+    assert said[0] == "<b>Failed.</b>"
+    page = await text(busy, "/tasks?state=blocked")
+    blocked = re.search(r'href="(/tasks/default/[^"?]+)" title', page)
+    assert blocked is not None
+    page = await text(busy, blocked[1])
+    assert order_of(page, "Why it is not running", 'id="task_graph"')[0] == "Why it is not running"
+
+
+async def test_a_task_tried_again_by_hand_is_not_at_attempt_two_of_one(tower: Tower):
+    await tower.register(agents=1)
+    await tower.submit("again", policy=ONE_TRY)
+    await tower.start("default/again~1")
+    await tower.finish("default/again~1", "failed", error_class="exit", error="exit 1", exit_code=1)
+    await tower.order(task.Retry(task_id="default/again"))
+    await tower.folded()
+    assert "2 of 1" not in await text(tower, "/tasks")
+    assert "2 of 1" not in await text(tower, "/tasks/default/again")
+
+
+async def test_before_the_log_began_nothing_is_said_to_be_calm(busy: Tower):
+    page = await text(busy, "/?at=-6h")
+    assert "All calm" not in page
+    assert "The log had not begun" in page
+    assert re.search(r'href="/\?at=1">go to its first fact', page)
+
+
+async def test_replay_offers_to_go_no_further_back_than_the_log_reaches(busy: Tower):
+    page = await text(busy, "/replay")
+    assert '<input name="at" value="1"' in page
+    assert '<input name="a" value="1"' in page
+
+
+async def test_a_minute_of_a_young_log_is_not_spread_over_an_hour(busy: Tower):
+    tokens = re.search(r"Tokens</dt>.*?<a [^>]*>([^<]*)</a><small>([^<]*) a minute", await text(busy, "/"), re.DOTALL)
+    assert tokens is not None
+    assert tokens[1] == tokens[2]  # the log is not a minute old: what there is, is the minute's
+
+
+async def test_an_idle_pool_stands_below_those_that_worked(tower: Tower):
+    await tower.register(agents=1)
+    await tower.register("a0", agents=1, adapter="shell", pool="archive")
+    await tower.submit("work", needs=["sim"])
+    await tower.start("default/work~1")
+    await tower.folded()
+    page = await text(tower, "/timeline")
+    assert order_of(page, '<b title="archive">', '<b title="sim">')[0] == '<b title="sim">'
+
+
+async def test_a_session_marked_as_broken_says_how_much_and_leads_there(busy: Tower):
+    page = await text(busy, "/sessions")
+    assert re.search(r'href="/tasks\?session=default&amp;state=failed%2Cquarantined"[^>]*>.*?1 broken', page)
