@@ -135,6 +135,11 @@ async def test_a_view_is_kept_under_a_name_for_everybody_and_taken_away(busy: To
     assert unescape(href) == "/tasks?q=state%3Afailed&order=-cost"
     kept = (await busy.client.get(unescape(href))).text
     assert names(kept) == ["broken"]
+    assert re.search(r'>Broken &amp; dear <span class="count">1</span>', kept)
+    retry = {"type": "task.retry", "task_id": "default/broken", "back": "/tasks"}
+    assert (await busy.client.post("/orders", data=retry)).status_code == 303
+    await busy.folded()
+    assert re.search(r'>Broken &amp; dear <span class="count">0</span>', (await busy.client.get("/tasks")).text)
     assert re.search(r'aria-current="true"[^>]*>Broken &amp; dear', kept)
     await busy.client.post("/orders", data={"type": "view.remove", "view_id": "Broken & dear", "back": "/tasks"})
     await busy.folded()
