@@ -25,11 +25,12 @@ from typing import Literal
 
 import msgspec
 
+from core.domain.machine import Recorded
 from core.domain.words import token
 from core.envelope import decode_fact
 from core.ledger import Ledger, Stored, Stream
 from core.observation import OFFSET, decode_observation
-from projections.choice import Choice, Wanted, prefix, within
+from projections.choice import Choice, Fit, Wanted, prefix, within
 
 __all__ = ["FORMAT", "End", "Header", "Line", "Plain", "Printed", "Wanted", "export"]
 
@@ -127,17 +128,23 @@ class _Part(msgspec.Struct):
 
 
 async def _part(ledger: Ledger, wanted: Wanted, until: int) -> _Part:
-    choice, part = Choice(wanted), _Part()
+    part = _Part()
+    async with aclosing(_fitting(ledger, Choice(wanted), until)) as facts:
+        async for stored, recorded, fit in facts:
+            part.last[recorded.command_seq] = stored.seq
+            if fit == "own":
+                part.ordered.add(recorded.command_seq)
+    return part
+
+
+async def _fitting(ledger: Ledger, choice: Choice, until: int) -> AsyncGenerator[tuple[Stored, Recorded, Fit], None]:
+    """The facts that go on the tape, and whether they were asked for or explain those that were."""
     async with aclosing(ledger.read("EVENTS", until=until, subjects=choice.subjects)) as reading:
         async for batch in reading:
             for stored in batch:
                 recorded = decode_fact(stored.data)
-                fit = choice.fit(recorded)
-                if fit:
-                    part.last[recorded.command_seq] = stored.seq
-                if fit == "own":
-                    part.ordered.add(recorded.command_seq)
-    return part
+                if fit := choice.fit(recorded):
+                    yield stored, recorded, fit
 
 
 async def _commands(ledger: Ledger, until: int, part: _Part | None) -> AsyncGenerator[Line, None]:
@@ -180,14 +187,10 @@ class _Room:
 
 async def _facts(ledger: Ledger, wanted: Wanted, until: int, part: _Part | None) -> AsyncGenerator[Line, None]:
     choice = Choice(wanted)
-    async with aclosing(ledger.read("EVENTS", until=until, subjects=choice.subjects)) as reading:
-        async for batch in reading:
-            for stored in batch:
-                recorded = decode_fact(stored.data)
-                fit = choice.fit(recorded)
-                if fit:
-                    ends = part is not None and part.last[recorded.command_seq] == stored.seq
-                    yield _as_line("EVENTS", choice.cut(stored, recorded, ends=ends), context=fit == "context")
+    async with aclosing(_fitting(ledger, choice, until)) as facts:
+        async for stored, recorded, fit in facts:
+            ends = part is not None and part.last[recorded.command_seq] == stored.seq
+            yield _as_line("EVENTS", choice.cut(stored, recorded, ends=ends), context=fit == "context")
 
 
 async def _observations(ledger: Ledger, wanted: Wanted, until: int) -> AsyncGenerator[Line, None]:

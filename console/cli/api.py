@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -11,7 +11,8 @@ import msgspec
 
 from console import login
 from console.cli import instance
-from console.cli.exits import Declined, NoAnswer, NotFound, Stop, Usage
+from console.cli.answered import refusal, silence
+from console.cli.exits import NoAnswer
 from console.cli.where import Where, console_url
 from core.clock import SystemClock
 
@@ -37,7 +38,7 @@ def get(where: Where, path: str, **asked: Any) -> Any:
             break
     if status == 200:
         return msgspec.json.decode(body)
-    raise _refusal(status, body, url)
+    raise refusal(status, body, url)
 
 
 def post(where: Where, path: str) -> Any:
@@ -47,7 +48,7 @@ def post(where: Where, path: str) -> Any:
     status, body, _ = _exchange(url, f"/api{path}", login.api_token(settings.data), method="POST")
     if 200 <= status < 300:
         return msgspec.json.decode(body)
-    raise _refusal(status, body, url)
+    raise refusal(status, body, url)
 
 
 def rows(where: Where, path: str, *, states: Sequence[str] = (), limit: int = 0, **asked: Any) -> dict[str, Any]:
@@ -104,28 +105,6 @@ def _exchange(url: str, path: str, token: str = "", *, method: str = "GET") -> t
         at = answer.getheader("Switchtower-At") or "0"
         return answer.status, answer.read(), int(at.partition(".")[0])
     except (OSError, http.client.HTTPException) as problem:
-        raise NoAnswer(
-            f"the console at {url} does not answer: {problem}. Is it running? `switchtower status`"
-        ) from None
+        raise silence(url, problem) from None
     finally:
         connection.close()
-
-
-def _refusal(status: int, body: bytes, url: str) -> Stop:
-    """A problem document as the error a command ends with."""
-    try:
-        told: Mapping[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
-        told = {}
-    says = str(told.get("detail") or told.get("title") or f"the console at {url} answered {status}")
-    match status:
-        case 404:
-            return NotFound(says)
-        case 400 | 422:
-            return Usage(says)
-        case 503:
-            return NoAnswer(says)
-        case 409:
-            return Declined(says)
-        case _:
-            return Stop(says)

@@ -6,10 +6,9 @@ import http.client
 from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit
 
-import msgspec
-
 from console import login
-from console.cli.exits import NoAnswer, Stop, Usage
+from console.cli.answered import refusal, silence
+from console.cli.exits import Stop
 from console.cli.where import Where, console_url
 
 TIMEOUT_S = 60.0  # of one piece
@@ -28,7 +27,7 @@ def download(where: Where, path: str, write: Callable[[bytes], object], **asked:
         connection.request("GET", f"{path}?{question}", headers=headers)
         answer = connection.getresponse()
         if answer.status != 200:
-            raise _refusal(answer.status, answer.read(), url)
+            raise refusal(answer.status, answer.read(), url)
         while piece := answer.read(PIECE):
             write(piece)
         return int(answer.getheader("Switchtower-Runs") or 0)
@@ -37,16 +36,6 @@ def download(where: Where, path: str, write: Callable[[bytes], object], **asked:
     except (OSError, http.client.HTTPException) as problem:
         if isinstance(problem, BrokenPipeError):
             raise
-        raise NoAnswer(
-            f"the console at {url} does not answer: {problem}. Is it running? `switchtower status`"
-        ) from None
+        raise silence(url, problem) from None
     finally:
         connection.close()
-
-
-def _refusal(status: int, body: bytes, url: str) -> Stop:
-    try:
-        says = str(msgspec.json.decode(body, type=dict[str, object]).get("detail") or "")
-    except msgspec.DecodeError:
-        says = ""
-    return (Usage if status in (400, 422) else Stop)(says or f"the console at {url} answered {status}")
