@@ -1,6 +1,7 @@
 """``python -m bench``: run the scenarios, print a table and JSON. Exit code 0 whatever the speed.
 
 ``--quick``: what fits into a minute. ``--only T,L,…``: these scenarios. ``--json FILE``: write the JSON there.
+``--only tab --minutes 3 --page /tasks``: that long, on that page.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _arguments(argv)
     wanted = set(arguments.only or (scenarios.QUICK_ONES if arguments.quick else scenarios.ALL))
     began = time.monotonic()
-    figures = uvloop.run(scenarios.run(wanted, QUICK if arguments.quick else Sizes()))
+    sizes = QUICK if arguments.quick else Sizes()
+    sizes = msgspec.structs.replace(sizes, tab_s=arguments.minutes * 60, tab_page=arguments.page)
+    figures = uvloop.run(scenarios.run(wanted, sizes))
     document = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - began, 1),
@@ -44,6 +47,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="How fast it is, on real processes.")
     parser.add_argument("--quick", action="store_true", help="what fits into a minute")
     parser.add_argument("--only", type=_names, metavar="NAMES", help=f"some of {','.join(scenarios.KNOWN)}")
+    parser.add_argument("--minutes", type=float, default=30.0, help="how long `--only tab` keeps its tab open")
+    parser.add_argument("--page", default="/agents", metavar="PATH", help="the page it shows")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON there instead of printing it")
     return parser.parse_args(argv)
 

@@ -9,7 +9,7 @@ import time
 from bench.figures import Figure, percentile
 from bench.fleet import WORKER, Fleet
 from bench.machine import Quiet
-from bench.pages import OpenPage, delays_ms
+from bench.pages import delays_ms, opened
 from bench.work import plain, submit
 from core.domain.spec import TaskSpec
 from core.domain.task import Submit
@@ -21,24 +21,18 @@ async def browser(fleet: Fleet, *, agents: int, pages: int, seconds: float) -> l
     """Facts of a fleet at work, seen by open pages: when told, and when a panel was fetched anew."""
     await at_work(fleet, agents, seconds)
     quiet = Quiet()
-    opened = [OpenPage(fleet.pages) for _ in range(pages)]
-    living = [asyncio.ensure_future(each.live()) for each in opened]
-    await asyncio.sleep(1.0)
-    after = (await fleet.ledger.head("EVENTS")).last_seq
-    await asyncio.sleep(seconds)
-    until = (await fleet.ledger.head("EVENTS")).last_seq
-    await asyncio.sleep(1.0)
-    for each in living:
-        each.cancel()
-    for ended in await asyncio.gather(*living, return_exceptions=True):
-        if isinstance(ended, Exception):
-            raise ended
+    async with opened(fleet.pages, pages) as open_pages:
+        await asyncio.sleep(1.0)
+        after = (await fleet.ledger.head("EVENTS")).last_seq
+        await asyncio.sleep(seconds)
+        until = (await fleet.ledger.head("EVENTS")).last_seq
+        await asyncio.sleep(1.0)
     facts = [
         (each.seq, each.at) async for found in fleet.ledger.read("EVENTS", after=after, until=until) for each in found
     ]
     noise = quiet.read()
-    told = [delay for page in opened for delay in delays_ms(facts, page.told)]
-    drawn = [delay for page in opened for delay in delays_ms(facts, page.drawn)]
+    told = [delay for page in open_pages for delay in delays_ms(facts, page.told)]
+    drawn = [delay for page in open_pages for delay in delays_ms(facts, page.drawn)]
     note = f"{agents} agents, {pages} open pages, {len(facts) / seconds:.0f} facts a second"
     return [
         _delay("fact → page is told, p95", told, noise, note),

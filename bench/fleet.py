@@ -52,7 +52,7 @@ class Fleet:
         port, monitor_port = free_port(), free_port()
         self.url, self.monitor_url = f"nats://127.0.0.1:{port}", f"http://127.0.0.1:{monitor_port}"
         conf = natsconf.write(self.home, port=port, monitor_port=monitor_port)
-        server = self._run("nats", [str(Path(sys.executable).parent / "nats-server"), "-c", str(conf)])
+        server = self.run("nats", [str(Path(sys.executable).parent / "nats-server"), "-c", str(conf)])
         operator = load({"data": self.home}, environ={}).credentials("operator")
         assert operator is not None
         deadline = time.monotonic() + READY_WITHIN_S
@@ -72,20 +72,20 @@ class Fleet:
 
     async def start_core(self, within_s: float = READY_WITHIN_S) -> None:
         """The core, once it leads: its first fact is in EVENTS."""
-        self._run("core", [*module("core"), *self._where(), "--nats-monitor", self.monitor_url])
+        self.run("core", [*module("core"), *self._where(), "--nats-monitor", self.monitor_url])
         await self.until("core", self._has_begun(), within_s)
 
     async def start_worker(self, agents: str = f"noop:{SLOTS}", name: str = WORKER) -> None:
         """A worker whose runs' first lines are stamped with the monotonic clock, once its agents are registered."""
         after = (await self.ledger.head("EVENTS")).last_seq
         stamped = [*module("bench.stamped_worker"), str(self.stamps), "--name", name, "--agents", agents]
-        self._run(name, [*stamped, *self._where()])
+        self.run(name, [*stamped, *self._where()])
         await self.until(name, self.first(f"evt.worker.{name}.registered", after))
 
     async def start_console(self, within_s: float = READY_WITHIN_S) -> None:
         """The console, and in it the read models, once it has caught up with the log."""
         self.console_url = f"http://127.0.0.1:{free_port()}"
-        self._run("console", [*module("console"), *self._where(), "--port", self.console_url.rpartition(":")[2]])
+        self.run("console", [*module("console"), *self._where(), "--port", self.console_url.rpartition(":")[2]])
         bearer = {"Authorization": f"Bearer {login.api_token(self.home)}"}
         self.pages = httpx2.AsyncClient(base_url=self.console_url, headers=bearer, timeout=10.0)
         await self.until("console", self._is_ready(), within_s)
@@ -155,8 +155,9 @@ class Fleet:
         for name in reversed(list(self.processes)):
             self.end(name)
 
-    def _run(self, name: str, argv: Sequence[str]) -> Process:
-        self.processes[name] = process = Process(name, argv, folder=self.home)
+    def run(self, name: str, argv: Sequence[str], pass_fds: Sequence[int] = ()) -> Process:
+        """Start a process that ends with the fleet."""
+        self.processes[name] = process = Process(name, argv, folder=self.home, pass_fds=pass_fds)
         return process
 
     def _where(self) -> list[str]:

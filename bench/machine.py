@@ -97,6 +97,17 @@ def resident_mb(pid: int) -> float:
         return 0.0
 
 
+def children_mb(pid: int, argument: str) -> float:
+    """Resident memory of those below a process that were started with an argument."""
+    total = 0
+    for each in psutil.Process(pid).children(recursive=True):
+        try:
+            total += each.memory_info().rss if argument in each.cmdline() else 0
+        except psutil.NoSuchProcess:
+            continue
+    return round(total / 2**20, 1)
+
+
 def used_s(pid: int) -> float:
     """Processor seconds a process has used."""
     times = psutil.Process(pid).cpu_times()

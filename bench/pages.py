@@ -7,9 +7,12 @@ import html
 import re
 import time
 from bisect import bisect_left
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import httpx2
+
+from bench.processes import Failed
 
 _STREAM = re.compile(r'hx-sse:connect="([^"]+)"')
 _PANEL = re.compile(r'hx-get="([^"]+)" hx-trigger="(\w+) from:#live')
@@ -28,21 +31,22 @@ class OpenPage:
         self._bells: dict[str, asyncio.Event] = {}
 
     async def live(self) -> None:
-        """Stay open until cancelled."""
+        """Stay open until cancelled. ``Failed`` when the stream ends, an HTTP error when a panel cannot be had."""
         text = (await self._client.get(self._path)).raise_for_status().text
         stream = _STREAM.search(text)
         if stream is None:
             raise ValueError(f"{self._path} has no live stream")
         sources = {name: html.unescape(source) for source, name in _PANEL.findall(text)}
         self._bells = {name: asyncio.Event() for name in sources}
-        fetching = [asyncio.ensure_future(self._keep(name, source)) for name, source in sources.items()]
-        try:
-            async with self._client.stream("GET", html.unescape(stream[1]), timeout=None) as answer:
-                await self._hear(answer)
-        finally:
-            for each in fetching:
-                each.cancel()
-            await asyncio.gather(*fetching, return_exceptions=True)
+        async with self._client.stream("GET", html.unescape(stream[1]), timeout=None) as answer:
+            fetching = [asyncio.ensure_future(self._keep(name, source)) for name, source in sources.items()]
+            both = [asyncio.ensure_future(self._hear(answer)), *fetching]
+            try:
+                await asyncio.gather(*both)
+            finally:
+                for each in both:
+                    each.cancel()
+                await asyncio.gather(*both, return_exceptions=True)
 
     async def _hear(self, answer: httpx2.Response) -> None:
         name = ""
@@ -57,6 +61,7 @@ class OpenPage:
                 (self.told if name else self.pushed).append((now_us(), self._at))
                 with suppress(KeyError):
                     self._bells[name].set()
+        raise Failed(f"the live stream of {self._path} ended")
 
     async def _keep(self, name: str, source: str) -> None:
         """Fetch one panel whenever it is told of, not twice at once."""
@@ -66,8 +71,26 @@ class OpenPage:
             self._bells[name].clear()
             at = self._at
             answer = await self._client.get(source, headers={"hx-ptag": tag} if tag else {})
+            if answer.status_code not in {200, 304}:
+                answer.raise_for_status()
             tag = answer.headers.get("HX-PTag", "")
             self.drawn.append((now_us(), at))
+
+
+@asynccontextmanager
+async def opened(client: httpx2.AsyncClient, count: int, path: str = "/") -> AsyncIterator[list[OpenPage]]:
+    """So many open pages until the block ends. What ended one of them before is raised then."""
+    pages = [OpenPage(client, path) for _ in range(count)]
+    living = [asyncio.ensure_future(each.live()) for each in pages]
+    try:
+        yield pages
+    finally:
+        for each in living:
+            each.cancel()
+        ended = await asyncio.gather(*living, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
 
 
 def delays_ms(facts: list[tuple[int, int]], seen: list[tuple[int, int]]) -> list[float]:

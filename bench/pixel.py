@@ -12,7 +12,7 @@ from bench.agents import at_work
 from bench.figures import Figure, percentile
 from bench.fleet import Fleet
 from bench.machine import Quiet
-from bench.pages import OpenPage, delays_ms
+from bench.pages import delays_ms, opened
 from bench.processes import Failed
 from console.login import issue
 
@@ -34,13 +34,10 @@ WATCH = """() => {
 @asynccontextmanager
 async def browser_page(fleet: Fleet, path: str) -> AsyncIterator[Any]:
     """A page of the console in a real chromium, signed in. ``Failed`` where there is none."""
-    program = shutil.which("chromium")
-    if program is None:
-        raise Failed("there is no chromium on PATH: nothing can be painted")
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=program(), args=FLAGS)
         try:
             page = await browser.new_page(viewport=WINDOW)
             await page.goto(f"{fleet.console_url}/login?token={issue(fleet.home, fleet.clock)}")
@@ -52,28 +49,26 @@ async def browser_page(fleet: Fleet, path: str) -> AsyncIterator[Any]:
             await browser.close()
 
 
+def program() -> str:
+    """Where chromium is. ``Failed`` where there is none."""
+    found = shutil.which("chromium")
+    if found is None:
+        raise Failed("there is no chromium on PATH: nothing can be painted")
+    return found
+
+
 async def pixel(fleet: Fleet, *, agents: int, pages: int, seconds: float) -> list[Figure]:
     """Facts of a fleet at work on the roster: one page in a browser, the others without."""
     await at_work(fleet, agents, seconds)
     quiet, used = Quiet(), fleet.used()
-    others = [OpenPage(fleet.pages, "/agents") for _ in range(pages - 1)]
-    living = [asyncio.ensure_future(each.live()) for each in others]
-    try:
-        async with browser_page(fleet, "/agents") as page:
-            await page.evaluate(WATCH)
-            await asyncio.sleep(2.0)
-            after = (await fleet.ledger.head("EVENTS")).last_seq
-            await asyncio.sleep(seconds)
-            until = (await fleet.ledger.head("EVENTS")).last_seq
-            await asyncio.sleep(1.0)
-            painted = [(int(at_ms * 1000), seq) for at_ms, seq in await page.evaluate("() => window.painted")]
-    finally:
-        for each in living:
-            each.cancel()
-        ended = await asyncio.gather(*living, return_exceptions=True)
-    for error in ended:
-        if isinstance(error, Exception):
-            raise error
+    async with opened(fleet.pages, pages - 1, "/agents") as others, browser_page(fleet, "/agents") as page:
+        await page.evaluate(WATCH)
+        await asyncio.sleep(2.0)
+        after = (await fleet.ledger.head("EVENTS")).last_seq
+        await asyncio.sleep(seconds)
+        until = (await fleet.ledger.head("EVENTS")).last_seq
+        await asyncio.sleep(1.0)
+        painted = [(int(at_ms * 1000), seq) for at_ms, seq in await page.evaluate("() => window.painted")]
     facts = [
         (each.seq, each.at)
         async for found in fleet.ledger.read("EVENTS", after=after, until=until)

@@ -24,7 +24,10 @@ class Failed(Exception):
 class Process:
     """One child. ``log`` holds what it said."""
 
-    def __init__(self, name: str, argv: Sequence[str], *, folder: Path, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, argv: Sequence[str], *, folder: Path, environ: dict[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:  # fmt: skip
         self.name = name
         self.log = folder / f"{name}.log"
         root = Path(__file__).parents[1]
@@ -36,6 +39,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 cwd=folder,
                 env={**os.environ, "PYTHONPATH": str(root), **(environ or {})},
+                pass_fds=pass_fds,
                 start_new_session=True,  # as `up` does it: the kernel's scheduler weighs sessions
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads have been started here
             )

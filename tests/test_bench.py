@@ -9,8 +9,10 @@ import pytest
 from bench import decide, scenarios
 from bench.__main__ import main
 from bench.figures import Figure, percentile, table
+from bench.machine import Noise
 from bench.pages import delays_ms
 from bench.report import Report, Sizes, merged, over_floors
+from bench.tab import AN_HOUR, Reading, figures_of
 
 
 def test_a_figure_is_held_against_its_gate_by_its_median():
@@ -47,6 +49,26 @@ def test_a_fact_is_seen_with_the_first_message_that_is_not_before_it():
     told = [(1_000, 5), (9_000, 5), (20_000, 12)]
 
     assert delays_ms([(4, 500), (5, 1_000), (6, 10_000), (13, 0)], told) == [0.5, 0.0, 10.0]
+
+
+def test_a_tab_that_grows_says_by_how_much_an_hour_and_one_reading_amid_a_swap_says_nothing():
+    def readings(heap_per_hour: float) -> list[Reading]:
+        return [
+            Reading(
+                messages=n, swaps=n * AN_HOUR, heap_mb=2 + heap_per_hour * n + (3 if n == 4 else 0), nodes=100,
+                listeners=9, resident_mb=300,
+            )
+            for n in range(13)
+        ]  # fmt: skip
+
+    noise = Noise(spin_ms=25, sync_ms=0.2, load1=0, others=0)
+    updates, heap, nodes, *_ = figures_of(readings(1.5), "/agents", noise)
+    flat = figures_of(readings(0), "/agents", noise)[1]
+
+    assert "100% of the 172,800 that 12 hours have" in updates.note
+    assert (heap.median, heap.holds, heap.note) == (pytest.approx(1.5), False, "2.0 at first, 20.0 at last")
+    assert (nodes.median, nodes.holds) == (0, True)
+    assert (flat.median, flat.holds) == (0, True)
 
 
 def test_rounds_of_one_figure_are_one_figure_and_a_task_is_five_messages_on_the_floor():
