@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from projections.intervals import OPEN, intervals
 from projections.rows.positions import MANY
 from projections.sql import OBSERVATION, Sql, Table
+from projections.statements import Statements
 
 NEWS_OF = {  # by table: a column, and what its ids are news of
     "runs": {"run_id": "runs", "task_id": "tasks", "agent_id": "agents"},
@@ -69,6 +70,7 @@ class Fold:
     def __init__(self, db: duckdb.DuckDBPyConnection, sql: Sql) -> None:
         self._db = db
         self._sql = sql
+        self.statements = Statements(db)
         self._shapes: dict[str, pa.Schema] = {}
 
     def take(self, stream: str, relations: Mapping[str, pa.Table], touched: Touched) -> None:
@@ -85,17 +87,21 @@ class Fold:
                 self._note(table, self._move(table, changes[table.name]), touched)
         for table in self._sql.of_stream(stream):
             for name in relations.keys() & table.after.keys():
-                self._run(table.after[name], relations[name])
+                self.statements.run(table.after[name], relations[name], anew=True)
 
     def _append(self, table: Table, relations: Mapping[str, pa.Table]) -> None:
         """Every row the blocks make, into a table that only grows."""
         for name, block in table.on.items():
             if name in relations:
-                self._run(f"insert into {table.name} by name select * from ({block.sql})", relations[name])
+                sql = f"insert into {table.name} by name select * from ({block.sql})"
+                self.statements.run(sql, relations[name], anew=block.alone)
 
     def _changes(self, table: Table, relations: Mapping[str, pa.Table]) -> pa.Table:
         """Every row the blocks make, NULL where a block says nothing."""
-        made = [self._ask(block.sql, relations[name]) for name, block in table.on.items() if name in relations]
+        made = [
+            self.statements.ask(block.sql, relations[name], anew=block.alone)
+            for name, block in table.on.items() if name in relations
+        ]  # fmt: skip
         shape = self._shape(table)
         return pa.concat_tables([in_shape(rows.rename_columns({"seq": "from_seq"}), shape) for rows in made])
 
@@ -129,21 +135,21 @@ class Fold:
         if not len(keys):
             return self._shape(table).empty_table()
         columns = f"select {table.key}, from_seq, * exclude ({table.key}, from_seq, to_seq)"
-        return self._ask(f"{columns} from {source} where {table.key} in (select k from facts)", as_keys(keys))
+        return self.statements.ask(f"{columns} from {source} where {table.key} in (select k from facts)", as_keys(keys))
 
     def _shape(self, table: Table) -> pa.Schema:
         """The columns of a change: key, ``from_seq``, and the table's own."""
         if table.name not in self._shapes:
             columns = f"select {table.key}, from_seq, * exclude ({table.key}, from_seq, to_seq)"
-            self._shapes[table.name] = self._ask(f"{columns} from {table.name}_past limit 0").schema
+            self._shapes[table.name] = self._db.sql(f"{columns} from {table.name}_past limit 0").to_arrow_table().schema
         return self._shapes[table.name]
 
     def _insert(self, into: str, rows: pa.Table) -> None:
         if len(rows):
-            self._run(f"insert into {into} by name select * from facts", rows)
+            self.statements.run(f"insert into {into} by name select * from facts", rows)
 
     def _delete(self, source: str, table: Table, keys: pa.ChunkedArray) -> None:
-        self._run(f"delete from {source} where {table.key} in (select k from facts)", as_keys(keys))
+        self.statements.run(f"delete from {source} where {table.key} in (select k from facts)", as_keys(keys))
 
     def _note(self, table: Table, rows: pa.Table | None, touched: Touched) -> None:
         """Which rows of the table changed, and whose they are: a run's step is also news of its task and its agent."""
@@ -152,12 +158,6 @@ class Fold:
             return
         for column, what in NEWS_OF.get(table.name, {table.key: table.name}).items():
             touched.add(what, rows[column])
-
-    def _run(self, sql: str, facts: pa.Table) -> None:  # noqa: ARG002 - the statement reads it
-        self._db.execute(sql)
-
-    def _ask(self, sql: str, facts: pa.Table | None = None) -> pa.Table:  # noqa: ARG002 - the query reads it
-        return self._db.sql(sql).to_arrow_table()
 
 
 def as_keys(keys: pa.Array) -> pa.Table:

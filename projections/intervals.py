@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 OPEN = 2**62  # to_seq of a row that still holds
+_YES = pa.array([True], pa.bool_())
 
 
 def begins(rows: pa.Table, key: str) -> pa.Array:
@@ -17,7 +18,7 @@ def begins(rows: pa.Table, key: str) -> pa.Array:
     keys = rows[key].combine_chunks()
     if len(keys) < 2:
         return pa.array([True] * len(keys), pa.bool_())
-    return pa.concat_arrays([pa.array([True]), pc.not_equal(keys[1:], keys[:-1])])
+    return pa.concat_arrays([_YES, pc.not_equal(keys[1:], keys[:-1])])
 
 
 def intervals(rows: pa.Table, key: str) -> pa.Table:
@@ -35,7 +36,7 @@ def intervals(rows: pa.Table, key: str) -> pa.Table:
             column = column.take(pc.fill_null_forward(pc.if_else(known, place, nothing)))
         columns[name] = column
     opened = rows["from_seq"].combine_chunks()
-    last_of_key = pa.concat_arrays([first[1:], pa.array([True])])
+    last_of_key = pa.concat_arrays([first[1:], _YES])
     following = pa.concat_arrays([opened[1:], pa.array([OPEN], pa.int64())])
     columns["to_seq"] = pc.if_else(last_of_key, pa.scalar(OPEN, pa.int64()), following)
     return pa.table(columns)

@@ -23,7 +23,7 @@ from projections.rows.positions import Changed
 from projections.store import Reader, Store
 
 STREAMS: tuple[Stream, ...] = ("EVENTS", "OBSERVATIONS", "COMMANDS")
-CODE = 2  # a number of how the Python around the SQL folds; a change of it folds the log anew
+CODE = 3  # a number of how the Python around the SQL folds; a change of it folds the log anew
 log = logging.getLogger(__name__)
 
 
@@ -124,7 +124,11 @@ class Model:
             stream=ready.stream, seq=ready.last, created=mark.created, at=ready.at,
             chain=ready.chain if ready.stream == "EVENTS" else mark.chain,
         )  # fmt: skip
-        touched = await self.store.write(_take_in, self._fold, ready, mark.seq, after)
+        try:
+            touched = await self.store.write(_take_in, self._fold, ready, mark.seq, after)
+        except Exception:
+            self._fold.statements.forget()
+            raise
         self.marks[ready.stream] = after
         self._tell_store()
         return self._changed(touched)
@@ -181,8 +185,7 @@ def _take_in(db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, expecte
 
 
 def _write_mark(db: duckdb.DuckDBPyConnection, mark: Mark) -> None:
-    db.execute("delete from folded where stream = $stream", {"stream": mark.stream})
-    db.execute("insert into folded by name select $stream as stream, $seq as seq, $created as created, "
+    db.execute("insert or replace into folded by name select $stream as stream, $seq as seq, $created as created, "
                "$chain as chain, $at as at_us", msgspec.structs.asdict(mark))  # fmt: skip
 
 
@@ -204,5 +207,7 @@ def _make_tables(db: duckdb.DuckDBPyConnection, sql: Any, schema: str) -> None:
             db.execute(f'drop {kind} "{name}"')
     for table in sql.tables.values():
         create(db, table)
-    db.execute("create table folded (stream varchar, seq bigint, created bigint, chain varchar, at_us bigint)")
+    db.execute(
+        "create table folded (stream varchar primary key, seq bigint, created bigint, chain varchar, at_us bigint)"
+    )
     db.execute("create table made_by as select $schema as schema", {"schema": schema})

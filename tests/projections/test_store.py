@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+import duckdb
 import pytest
 
 from core.clock import HandClock
@@ -42,6 +43,20 @@ async def test_a_fold_killed_in_the_middle_goes_on_where_it_was_and_ends_the_sam
     never_killed = await folded()
     await never_killed.model.take("EVENTS", history.events)
     assert await again.digest() == await never_killed.digest()
+
+
+async def test_a_small_fold_that_is_rolled_back_is_no_hindrance_to_the_next(folded):
+    read_model, events = await folded(), wandering(SEED).events[:40]
+    model = read_model.model
+    broken = model.prepare("EVENTS", events)
+    broken.ranges.append({"task.submitted": broken.ranges[0]["any"]})  # lacks the columns of a task
+    with pytest.raises(duckdb.BinderException):
+        await model.commit(broken)
+    for each in events:
+        await model.take("EVENTS", [each])
+    at_once = await folded()
+    await at_once.model.take("EVENTS", events)
+    assert await read_model.digest() == await at_once.digest()
 
 
 async def test_a_file_another_process_has_is_named_with_who_has_it(tmp_path: Path):
