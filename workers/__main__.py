@@ -28,7 +28,8 @@ from core.settings import BadSetting, Settings, inherited, load
 from core.tables import Table
 from workers.journal import Journal, Occupied
 from workers.pools import BadPools, Pool, parse, read
-from workers.worker import NotWanted, Worker
+from workers.registration import NotWanted
+from workers.worker import Worker
 
 log = logging.getLogger("workers")
 

@@ -18,7 +18,7 @@ from workers.keepsakes import KEPT_WITHIN_S, Keepsakes
 from workers.observe import Redactor, cut
 from workers.outbox import Outbox
 from workers.output import OutputLog
-from workers.process import Used
+from workers.tree import Used
 from workers.within import within
 
 log = logging.getLogger(__name__)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 from asyncio import Future
 from collections.abc import Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from core.artifacts import Artifacts
 from core.clock import Clock
 from core.domain import worker
-from core.domain.words import token
 from core.door import Door
-from core.envelope import Answer, decode_fact
 from core.heartbeat import BEAT_S, MARGIN_S, TTL_S, Beat, beat_key, encode_beat
 from core.ids import new_id
 from core.ledger import Ledger, LedgerError
@@ -28,13 +25,12 @@ from workers.observe import Redactor
 from workers.outbox import Outbox
 from workers.pools import Pool
 from workers.process import Processes
+from workers.registration import TRY_AGAIN_S, Registration
 from workers.shift import End, Shift
 from workers.within import within
 
 log = logging.getLogger(__name__)
 
-TRY_AGAIN_S = 0.5  # between two tries to register
-SAY_SO_EVERY_S = 10.0
 FLUSH_WITHIN_S = 1.5
 STOP_WITHIN_S = 3.0  # for interrupting all that runs, when asked to stop
 
@@ -43,10 +39,6 @@ class Heart(Protocol):
     """The bucket of heartbeats."""
 
     async def put(self, key: str, value: bytes, *, ttl_s: int | None = None, within_s: float = 5.0) -> int: ...
-
-
-class NotWanted(Exception):
-    """The core will not have this worker; the text is its reason."""
 
 
 class Worker:
@@ -75,12 +67,13 @@ class Worker:
         self.processes = Processes(journal, clock)
         self.shift: Shift | None = None
         self._ledger, self._door, self._heart, self._clock = ledger, door, heart, clock
-        self._journal = journal
         self._crew = Crew(worker_id, pools, journal)
         self._artifacts, self._folder = artifacts, folder
         self._redact = Redactor(secrets)
-        self._replace = replace
-        self._version = version
+        self._registration = Registration(
+            worker_id, self._crew, ledger=ledger, door=door, clock=clock, journal=journal, replace=replace,
+            version=version, ttl_s=ttl_s,
+        )  # fmt: skip
         self._beat_s, self._ttl_s, self._margin_s = beat_s, ttl_s, margin_s
         self._stop: Future[float] = asyncio.get_running_loop().create_future()
 
@@ -110,7 +103,7 @@ class Worker:
         boot_id = new_id(self._clock)
         self.processes.boot_id = boot_id
         await self.processes.reap_leftovers()
-        registering = asyncio.ensure_future(self._registered(boot_id))
+        registering = asyncio.ensure_future(self._registration.epoch(boot_id))
         await _first(registering, self._stop)
         if not registering.done():
             registering.cancel()
@@ -185,77 +178,6 @@ class Worker:
             await within(self._clock, FLUSH_WITHIN_S, self._door.order(command, command_id=command_id, wait_s=1.0))
         except (LedgerError, TimeoutError) as error:
             log.warning("not said: %s: %s", command_id, error)
-
-    # -- registering ----------------------------------------------------------------------------------------------
-
-    async def _registered(self, boot_id: str) -> int:
-        """Our epoch: the sequence of ``worker.registered``. Tries until the core answers; says so while it does not."""
-        self._journal.begin(boot_id)
-        began = said = self._clock.monotonic()
-        refused_since: float | None = None
-        while True:
-            try:
-                answer = await self._ask(boot_id)
-                if answer is not None and answer.outcome in ("done", "already_so"):
-                    return await self._epoch_of(boot_id, answer.seq)
-                if answer is not None and self._crew.has_hired and "still beats" not in answer.reason:
-                    log.warning("goes on without those hired worker_id=%s: %s", self.worker_id, answer.reason)
-                    self._crew.dismiss()
-                    continue
-                if answer is not None:
-                    refused_since = self._refused(answer, refused_since)
-                waits_for = "the core's answer" if answer is None else f"its name ({answer.reason})"
-            except (LedgerError, TimeoutError) as error:
-                waits_for = str(error)
-            now = self._clock.monotonic()
-            if now - said >= SAY_SO_EVERY_S:
-                said = now
-                log.warning("waits %.0f s to register worker_id=%s: %s", now - began, self.worker_id, waits_for)
-            await self._clock.sleep(TRY_AGAIN_S)
-
-    async def _ask(self, boot_id: str) -> Answer | None:
-        """The outcome of registering, None when it is not known yet."""
-        if not (await self._ledger.head("EVENTS")).last_seq:
-            return None  # no core has begun this log: it would only refuse us
-        register = worker.Register(
-            worker_id=self.worker_id,
-            boot_id=boot_id,
-            agents=self._crew.specs,
-            host=socket.gethostname()[:200],
-            pid=os.getpid(),
-            version=self._version,
-            replace=self._replace or await self._ours_before(),
-        )
-        answer = await self._door.order(register)
-        return answer if isinstance(answer, Answer) else None
-
-    def _refused(self, answer: Answer, since: float | None) -> float:
-        """A name in use is free again once its holder is lost; so wait for that, not longer, and for nothing else."""
-        now = self._clock.monotonic()
-        since = now if since is None else since
-        if "still beats" not in answer.reason or now - since > 3 * self._ttl_s:
-            raise NotWanted(answer.reason)
-        return since
-
-    async def _ours_before(self) -> bool:
-        """Whether the last process registered under our name was ours: it is dead, as we hold its journal."""
-        last = ""
-        subject = f"evt.worker.{token(self.worker_id)}.registered"
-        async with aclosing(self._ledger.read("EVENTS", subjects=[subject])) as news:
-            async for stored in news:
-                fact = decode_fact(stored[-1].data).fact
-                last = fact.boot_id if isinstance(fact, worker.Registered) else last
-        return last in self._journal.boot_ids
-
-    async def _epoch_of(self, boot_id: str, until: int) -> int:
-        subject = f"evt.worker.{token(self.worker_id)}.registered"
-        async with aclosing(self._ledger.read("EVENTS", until=until, subjects=[subject])) as news:
-            async for stored in news:
-                for each in reversed(stored):
-                    fact = decode_fact(each.data).fact
-                    if isinstance(fact, worker.Registered) and fact.boot_id == boot_id:
-                        return each.seq
-        raise NotWanted(f"worker {self.worker_id!r} was registered, says the core, but EVENTS does not")
 
     # -- beating --------------------------------------------------------------------------------------------------
 

@@ -191,7 +191,7 @@ def _serve(tape: Tape, file: Path, folder: Path, port: int, *, as_json: bool) ->
     from console import login
     from console.__main__ import Server
     from console.app import create
-    from console.cli.up import console_port
+    from console.cli.ports import console_port
     from console.desk import Desk
     from console.live import Hub
     from projections.projector import Projector

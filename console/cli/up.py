@@ -6,20 +6,19 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from console import login
 from console.cli import instance, natsconf
 from console.cli.exits import OK, Stop, TimedOut
+from console.cli.ports import HOST, console_port, free_port, get, listens
 from console.cli.supervisor import STARTS, Child, stop_in_turn
 from core.clock import Clock, SystemClock
 from core.link import connect
@@ -28,7 +27,6 @@ from core.tables import Table
 
 READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.03
-HOST = "127.0.0.1"
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,13 +113,13 @@ class _Up:
         """Our own server on free ports; another two are tried when somebody was quicker to take them."""
         program = _nats_server()
         for again in range(3):
-            port, monitor_port = _free_port(), _free_port()
+            port, monitor_port = free_port(), free_port()
             conf = natsconf.write(self._data, port=port, monitor_port=monitor_port)
             self._running.nats_url = f"nats://{HOST}:{port}"
             self._running.monitor_url = f"http://{HOST}:{monitor_port}"
             await self._start("nats", [program, "-c", str(conf)], keep=_is_warning)
             try:
-                await self._until_ready("nats", partial(_listens, port))
+                await self._until_ready("nats", partial(listens, port))
             except Stop:
                 taken = any("address already in use" in line for line in self._children["nats"].last_lines)
                 if again == 2 or not taken:
@@ -178,7 +176,7 @@ class _Up:
             await self._clock.sleep(LOOK_EVERY_S)
 
     async def _answers_ready(self) -> bool:
-        status, _ = await _get(f"{self._console_url}/readyz")
+        status, _ = await get(f"{self._console_url}/readyz")
         return status == 200
 
     async def _until_a_core_leads(self) -> None:
@@ -253,25 +251,6 @@ class _Told(Exception):
     """We were told to stop before we were ready."""
 
 
-def console_port(wanted: int) -> int:
-    """The console's port, checked to be free; ``Stop`` when it is not."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
-        try:
-            probe.bind((HOST, wanted))
-        except OSError as problem:
-            raise Stop(
-                f"port {wanted} cannot be used: {problem.strerror}. Give another one: --port N (0: any)"
-            ) from None
-        return int(probe.getsockname()[1])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 def _nats_server() -> str:
     beside = Path(sys.executable).parent / "nats-server"
     found = str(beside) if beside.exists() else shutil.which("nats-server")
@@ -294,32 +273,3 @@ def _is_our_nats(pid: int, data: Path) -> bool:
         return str(data / natsconf.CONF) in Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     except (OSError, UnicodeDecodeError):
         return False
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(HOST, port), 1.0)
-    except (TimeoutError, OSError):
-        return False
-    writer.close()
-    return True
-
-
-async def _get(url: str) -> tuple[int, bytes]:
-    """Status and body of a GET on this machine; 0 where nobody answers. Light: no HTTP client is loaded for it."""
-    parts = urlsplit(url)
-    try:
-        return await asyncio.wait_for(_exchange(parts.hostname or HOST, parts.port or 80, parts.path or "/"), 2.0)
-    except (TimeoutError, OSError, ValueError, IndexError):
-        return 0, b""
-
-
-async def _exchange(host: str, port: int, path: str) -> tuple[int, bytes]:
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
-        answer = await reader.read(1 << 20)
-        head, _, body = answer.partition(b"\r\n\r\n")
-        return int(head.split()[1]), body
-    finally:
-        writer.close()

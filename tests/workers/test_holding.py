@@ -14,7 +14,7 @@ import pytest
 from tests.workers.test_process import Yard, ended, said, until
 from workers import keeper
 from workers.limits import Limits
-from workers.process import Tree
+from workers.tree import Tree
 
 COUNTS = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i >> counted; sleep 0.01; done"
 

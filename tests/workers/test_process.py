@@ -16,7 +16,8 @@ import pytest
 from core.clock import SystemClock
 from workers import keeper
 from workers.journal import Entry, Journal, Occupied, alive
-from workers.process import BOOT_MARK, RUN_MARK, CannotStart, Processes, Tree, leftovers
+from workers.process import BOOT_MARK, RUN_MARK, Processes, leftovers
+from workers.tree import CannotStart, Tree
 
 DAEMON = Path(__file__).with_name("daemon.py")
 ROOT = Path(__file__).parents[2]

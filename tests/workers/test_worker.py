@@ -12,7 +12,7 @@ from tests.workers.plant import Plant, run_ids
 from workers.journal import Journal
 from workers.pools import Pool
 from workers.process import Processes
-from workers.worker import NotWanted
+from workers.registration import NotWanted
 
 NOOP = Pool(adapter="noop", count=2)
 SIM = Pool(adapter="sim", count=2)

@@ -12,7 +12,8 @@ from core.clock import Clock
 from core.domain.words import Policy, Usage
 from core.observation import Kind
 from workers.pools import Pool
-from workers.process import Processes, Used
+from workers.process import Processes
+from workers.tree import Used
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

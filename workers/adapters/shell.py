@@ -8,7 +8,7 @@ from pathlib import Path
 
 from workers.adapters.adapter import Ended, Happening, Job, Means, Output, Seen, Unfit
 from workers.keepsakes import FOLDER_MARK, emptied
-from workers.process import CannotStart, Exit, Tree, Used
+from workers.tree import CannotStart, Exit, Tree, Used
 
 SHELL = "/bin/sh"
 POLITE_S = 0.8  # from SIGTERM to SIGKILL when interrupted: `up` gives a worker about 3 s, 2 of them to drain
