@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from core.domain.agent import abilities as abilities_of
-from core.domain.schedule import AgentView, Condition, TaskView, said_by, why
+from core.domain.conditions import AgentView, Condition, TaskView, said_by, why
 from core.domain.spec import TaskSpec
 from core.domain.state import needs_of
 from core.domain.words import count

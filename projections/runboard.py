@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.domain.schedule import Condition, TaskView
+from core.domain.conditions import Condition, TaskView
 from projections.because import seen_of
 from projections.rows import At, Row
 from projections.rows.tasks import TaskFilter, Tasks

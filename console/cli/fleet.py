@@ -11,7 +11,7 @@ from console.cli.orders import give
 from console.cli.shown import clock_time
 from console.cli.where import HERE, Where
 from core.domain import system
-from core.domain.schedule import said_by
+from core.domain.conditions import said_by
 
 FLEET = "the fleet"
 

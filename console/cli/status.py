@@ -9,7 +9,7 @@ from console.cli import api, exits, instance, out
 from console.cli.exits import NoAnswer
 from console.cli.line import Line, connected, core_position, heads
 from console.cli.where import HERE, Where
-from core.domain.schedule import said_by
+from core.domain.conditions import said_by
 from core.ledger import LedgerError
 from core.tables import Table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from core.domain.schedule import Condition
+from core.domain.conditions import Condition
 from core.domain.spec import OPEN, TaskSpec
 from core.domain.words import Count, Priority
 from projections.rows import Row

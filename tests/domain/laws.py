@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from core import envelope
 from core.domain import machine, schedule, worker
+from core.domain.conditions import Condition, view, why
 from core.domain.machine import CommandRefused, Received, Recorded
 from core.domain.spec import OPEN, Task
 from core.domain.state import Book, State, restore, snapshot
@@ -87,9 +88,9 @@ def startable(state: State) -> list[Task]:
     return [task for task in looked_at if all(condition.met for condition in conditions(state, task.task_id))]
 
 
-def conditions(state: State, task_id: str) -> list[schedule.Condition]:
-    seen, agents = schedule.view(state, task_id)
-    return schedule.why(seen, agents, state.at)
+def conditions(state: State, task_id: str) -> list[Condition]:
+    seen, agents = view(state, task_id)
+    return why(seen, agents, state.at)
 
 
 def the_log_tells(state: State, told: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.domain import agent, lane, machine, run, system, task, worker
-from core.domain.schedule import Condition
+from core.domain.conditions import Condition
 from tests.domain.laws import conditions
 from tests.spec import finish, given, planned, register, submit
 

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from core.domain import lane, run, schedule
+from core.domain import conditions, lane, run
 from core.domain.machine import tag
 from core.domain.state import State
 from projections import queries
@@ -140,9 +140,9 @@ async def reasons_agree(seen, at: At, state: State) -> None:
     waiting = [name for name, task in state.tasks.items() if task.is_open and task.state != "running"]
     for name in waiting[:8]:
         whole = await seen.ask(queries.task, at, name)
-        task, agents = schedule.view(state, name)
-        assert [(c.name, c.met) for c in whole.why] == [(c.name, c.met) for c in schedule.why(task, agents, at.at)], (
+        task, agents = conditions.view(state, name)
+        assert [(c.name, c.met) for c in whole.why] == [(c.name, c.met) for c in conditions.why(task, agents, at.at)], (
             name
         )
         if task.state != "paused" and "circle" not in whole.row.because:
-            assert whole.why == schedule.why(task, agents, at.at), name
+            assert whole.why == conditions.why(task, agents, at.at), name
