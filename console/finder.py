@@ -189,21 +189,23 @@ def _agents(look: Look, agents: Sequence[Agent]) -> Iterator[Candidate]:
 
 
 def _tasks(look: Look, tasks: Tasks, asked: Sequence[str]) -> list[Find]:
+    full = words.apart(row.task_id for row in tasks.rows)
     return [
         Find(
-            label=pieces(_plain(row.title), asked), path=look.to(task_path(row.task_id)), state=row.shown, id=row.name,
-            end=words.word(row.shown),
+            label=pieces(_plain(row.title), asked), path=look.to(task_path(row.task_id)), state=row.shown,
+            id=row.task_id if full else row.name, end=words.word(row.shown),
         )
         for row in tasks.rows
     ]  # fmt: skip
 
 
 def _runs(look: Look, runs: Runs) -> Iterator[Candidate]:
+    full = words.apart(run.run_id for run in runs.rows)
     for run in runs.rows:
         yield (
             f"{run.run_id} {run.title} {run.agent_id}",
             Find(
                 label=_plain(run.title), path=look.to(run_path(run.run_id)), state=run.state,
-                id=run.run_id.partition("/")[2], end=run.agent_id.partition("/")[2],
+                id=run.run_id if full else run.run_id.partition("/")[2], end=run.agent_id.partition("/")[2],
             ),
         )  # fmt: skip

@@ -111,7 +111,7 @@ def _environment() -> Environment:
         took=words.took, as_given=words.as_given, small_money=words.small_money, iso=words.iso,
         whole_time=words.whole_time, clock_time=words.clock_time, money=words.money,
         counted=words.counted, fact_mark=words.fact_mark, tool_sign=words.tool_sign, shorten=words.shorten,
-        origin=words.origin, count_in=words.count_in, ended=words.ended, ordered=words.ordered,
+        origin=words.origin, count_in=words.count_in, apart=words.apart, ended=words.ended, ordered=words.ordered,
         day_and_time=words.day_and_time,
     )  # fmt: skip
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -112,6 +112,11 @@ def count_in(state: str, counts: Mapping[str, int]) -> int:
     return counts.get(state, 0)
 
 
+def apart(ids: Iterable[str]) -> bool:
+    """Whether tasks or runs of several sessions stand together, so that a name alone does not tell which is meant."""
+    return len({each.partition("/")[0] for each in ids if each}) > 1
+
+
 def word(state: str) -> str:
     return WORDS.get(state, state.capitalize())
 
@@ -133,7 +138,8 @@ def tokens(value: int | None) -> str:
         return str(value)
     if value < 999_500:
         return f"{value / 1_000:.0f}{NB}k"
-    return f"{value / 1_000_000:.2f}{NB}M"
+    millions = value / 1_000_000
+    return f"{millions:.{2 if millions < 9.995 else 1 if millions < 99.95 else 0}f}{NB}M"
 
 
 def size(count: int) -> str:

@@ -18,6 +18,8 @@
     "]": () => step(1),
   };
 
+  const ALONG = { "ArrowLeft": "left", "ArrowRight": "right", "+": "in", "=": "in", "-": "out" };
+
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "k") {
       event.preventDefault();
@@ -37,8 +39,18 @@
     } else if (KEYS[event.key]) {
       event.preventDefault();
       KEYS[event.key]();
+    } else if (ALONG[event.key] && event.target === document.body) {
+      along(event);
     }
   });
+
+  // Where nothing has the focus the arrows scroll, but on a page that has a stretch of time they move that.
+  function along(event) {
+    const link = document.querySelector(`#main a[data-act="${ALONG[event.key]}"]`);
+    if (!link) return;
+    event.preventDefault();
+    link.click();
+  }
 
   function search() {
     const own = document.getElementById("find");

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from core.domain import task, worker
+from core.domain import session, task, worker
+from core.domain.spec import TaskSpec
 from tests.console.tower import ONE_TRY, Tower
 
 
@@ -97,3 +98,30 @@ async def test_an_idle_pool_stands_below_those_that_worked(tower: Tower):
 async def test_a_session_marked_as_broken_says_how_much_and_leads_there(busy: Tower):
     page = await text(busy, "/sessions")
     assert re.search(r'href="/tasks\?session=default&amp;state=failed%2Cquarantined"[^>]*>.*?1 broken', page)
+
+
+LISTS = (
+    "/", "/tasks", "/board", "/queues", "/replay", "/timeline?view=table", "/palette?q=sharpen",
+    "/replay/compare?a=1&b=now",
+)  # fmt: skip
+
+
+async def test_where_sessions_stand_together_each_task_is_named_with_its_own(tower: Tower):
+    await tower.register(agents=2)
+    await tower.order(session.Open(session_id="night", goal="The same again"))
+    for task_id in ("default/saw", "night/saw"):
+        await tower.order(task.Submit(task_id=task_id, spec=TaskSpec(title="Sharpen the saw", policy=ONE_TRY)))
+        await tower.start(f"{task_id}~1")
+        await tower.finish(f"{task_id}~1", "failed", error_class="exit", error="dull", exit_code=1)
+    await tower.order(task.Submit(task_id="night/next", spec=TaskSpec(title="Next", needs=["rare"])))
+    await tower.order(task.Submit(task_id="default/next", spec=TaskSpec(title="Next", needs=["rare"])))
+    await tower.folded()
+    for path in LISTS:
+        said = re.sub(r"<[^>]*>", " ", await text(tower, path))
+        assert re.search(r"\snight/(saw|next)", said), path
+        assert re.search(r"\sdefault/(saw|next)", said), path
+
+
+async def test_the_tasks_of_one_session_bear_their_names_alone(busy: Tower):
+    for path in LISTS:
+        assert not re.search(r">\s*default/(schema|load|broken)", await text(busy, path)), path
