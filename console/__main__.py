@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +21,7 @@ from console.app import create
 from console.beats import Beats
 from console.cli.instance import running
 from console.desk import Desk
-from console.live import Hub
+from console.live import MOST_LISTENERS, Hub
 from console.login import Gate
 from core.answers import LinkAnswers
 from core.artifacts import StoredArtifacts
@@ -38,6 +39,7 @@ from projections.projector import Projector
 
 HOST = "127.0.0.1"
 DRAIN_S = 2  # what a request under way gets when the console is told to stop
+FILES = 2 * MOST_LISTENERS + 1_000  # a page's stream, the request that draws it anew, and what else is open
 READ_MODEL = "read-model.duckdb"
 
 Lifespan = Literal["on", "off"]
@@ -55,12 +57,21 @@ def main(argv: list[str] | None = None) -> int:
     if settings.nats is None:
         print("console: no NATS server given: pass --nats, or start everything with `switchtower up`", file=sys.stderr)
         return 2
+    make_room_for_streams()
     clock = SystemClock()
     hub = Hub()
     gate = Gate(settings.data, clock)
     server = Server(serving(settings, clock, gate, hub), on_stop=hub.stop, port=settings.port)
     server.run()
     return 0 if server.started else 1
+
+
+def make_room_for_streams() -> None:
+    """As many open files as the streams may need: where a shell allows 1,024, the thousandth page would not connect."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:

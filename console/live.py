@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 REMEMBERED = 2_000  # changes kept to resume from; a listener that missed more draws its page anew
 GAP_S = 0.25  # a listener is told of panels at most four times a second; the first goes at once
 CELL_GAP_S = 0.05  # and is sent cells at most this often: a row that changes once a second is there at once
+FEW = 40  # pages with cells up to which that holds; with more of them each is sent cells more seldom, to GAP_S
 DRAW_GAP_S = 0.05  # between two drawings of cells: what changes meanwhile is drawn together
 MOST_PACE_S = 60.0
 PING_S = 15.0
@@ -58,7 +59,7 @@ class Listener:
         self.position = position
         self.cells = cells
         self.due: set[str] = set()
-        self.drawn: dict[str, str] = {}  # by the cell's id, what it looks like now
+        self.drawn: dict[str, bytes] = {}  # by the cell's id, the lines that tell what it looks like now
         self.bell = asyncio.Event()
         self._pace = pace or {}
         self._told_at: dict[str, float] = {}
@@ -72,12 +73,12 @@ class Listener:
             self.due |= touched
             self.bell.set()
 
-    def show(self, cells: Mapping[str, str]) -> None:
-        """These cells look like this now."""
+    def show(self, cells: Mapping[str, bytes]) -> None:
+        """These cells look like this now, as ``lines_of`` tells it."""
         self.drawn.update(cells)
         self.bell.set()
 
-    def take(self, now: float) -> tuple[set[str], dict[str, str]]:
+    def take(self, now: float) -> tuple[set[str], dict[str, bytes]]:
         """What to say at monotonic ``now``: the panels whose time has come, and all cells."""
         cells, self.drawn = self.drawn, {}
         if RESET in self.due:
@@ -103,7 +104,7 @@ class Listener:
 
 
 class Hub:
-    """Hears of each commit of the read model and tells the listeners; ``stop`` ends every stream at once."""
+    """Hears of each commit of the read model and tells the listeners; ``stop`` ends every stream within ``GAP_S``."""
 
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
@@ -111,7 +112,8 @@ class Hub:
         self._forgotten: Position | None = None  # resuming from here or before needs what is no longer remembered
         self._now: Position = (0, 0)
         self._folded: Callable[[], Position] = lambda: self._now
-        self._stopping = asyncio.Event()
+        self._stopping = False
+        self._showing = 0  # listeners that are sent cells
         self._heard = 0
         self.told = 0  # how much had been heard when a listener was last told of a panel
 
@@ -120,7 +122,9 @@ class Hub:
         return len(self._listeners)
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._stopping = True
+        for listener in self._listeners:
+            listener.bell.set()
 
     async def run(self, read_model: Projector, draw: Draw | None = None) -> None:
         """Pass on changes until cancelled. ``draw`` draws the cells of a kind that a change concerns."""
@@ -145,9 +149,10 @@ class Hub:
         pushed = False
         for kind in {kind for listener in self._listeners for kind in listener.cells}:
             cells = await draw(kind, changed)
+            lines = lines_of(cells)  # once for all: with very many pages most of the work would be this
             showing = [listener for listener in self._listeners if kind in listener.cells]
-            for listener in showing if cells else ():
-                listener.show(cells)
+            for listener in showing if lines else ():
+                listener.show(lines)
             pushed = pushed or bool(cells)
         return pushed
 
@@ -167,26 +172,27 @@ class Hub:
         if missed:
             listener.tell(missed, self._now)
         self._listeners.add(listener)
+        self._showing += bool(cells)
         return listener
 
     def close(self, listener: Listener) -> None:
-        self._listeners.discard(listener)
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            self._showing -= bool(listener.cells)
 
     async def messages(self, listener: Listener, still_welcome: Callable[[], bool]) -> AsyncIterator[bytes]:
         """The stream's bytes: at once when something is due, then no more often than it may; ``hello`` when idle."""
         yield b"retry: 1000\n" + _message({HELLO}, listener.position)
         loop = asyncio.get_running_loop()
         quiet_since = loop.time()
-        while not self._stopping.is_set():
+        while not self._stopping:
             now = loop.time()
             panels, cells = listener.take(now)
             if panels or cells:
                 quiet_since = now
                 self.told = self._heard if panels else self.told
                 yield _cells(cells, listener.position) + _message(panels, listener.position)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(CELL_GAP_S if listener.cells else GAP_S):
-                        await self._stopping.wait()
+                await asyncio.sleep(self.gap_s(listener))
             elif now - quiet_since >= PING_S:
                 if not still_welcome():
                     return
@@ -194,16 +200,13 @@ class Hub:
                 yield _message({HELLO}, listener.position)
             else:
                 listener.bell.clear()
-                await self._rung(listener, min(listener.wait_s(now), quiet_since + PING_S - now))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(listener.wait_s(now), quiet_since + PING_S - now)):
+                        await listener.bell.wait()
 
-    async def _rung(self, listener: Listener, within_s: float) -> None:
-        """Wait until something became due, for ``within_s`` at most, or until all streams end."""
-        waits = [asyncio.ensure_future(listener.bell.wait()), asyncio.ensure_future(self._stopping.wait())]
-        try:
-            await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+    def gap_s(self, listener: Listener) -> float:
+        """How long a listener that was just told something is told nothing."""
+        return min(GAP_S, CELL_GAP_S * max(1.0, self._showing / FEW)) if listener.cells else GAP_S
 
     def _missed(self, last_id: str) -> frozenset[str]:
         """The topics of everything after ``last_id``; ``reset`` when that cannot be told."""
@@ -275,10 +278,16 @@ def _message(names: set[str], position: Position) -> bytes:
     return "".join(f"event: {name}\ndata: {at}\nid: {at}\n\n" for name in sorted(names)).encode()
 
 
-def _cells(cells: Mapping[str, str], position: Position) -> bytes:
+def lines_of(cells: Mapping[str, str]) -> dict[str, bytes]:
+    """Of each cell the lines of a message that put it into its place."""
+    return {
+        cell: "".join(f"data: {line}\n" for line in partial(cell, html).splitlines()).encode()
+        for cell, html in cells.items()
+    }
+
+
+def _cells(cells: Mapping[str, bytes], position: Position) -> bytes:
     """All cells as one message without a name, which is swapped in as it is."""
     if not cells:
         return b""
-    lines = "\n".join(partial(cell, html) for cell, html in cells.items()).splitlines()
-    body = "".join(f"data: {line}\n" for line in lines)
-    return f"{body}id: {position[0]}.{position[1]}\n\n".encode()
+    return b"".join((*cells.values(), f"id: {position[0]}.{position[1]}\n\n".encode()))

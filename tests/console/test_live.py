@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 
 import pytest
 
 from console import live
-from console.live import Hub, Listener, parse_id, parse_pace, parse_panels
+from console.__main__ import FILES, make_room_for_streams
+from console.live import Hub, Listener, lines_of, parse_id, parse_pace, parse_panels
 from projections.rows.positions import Changed
 from tests.console.tower import Tower
 
@@ -171,8 +173,8 @@ def test_a_row_that_is_a_cell_is_pushed_at_once_and_its_panel_left_in_peace(hub:
     hub.hear(changed(1, "agents"))
     assert listener.take(100.5) == ({"roster"}, {})
     hub.hear(changed(2, "agents"))
-    listener.show({"agent-w1/a1": "<tr>busy</tr>"})
-    assert listener.take(100.55) == (set(), {"agent-w1/a1": "<tr>busy</tr>"})
+    listener.show({"agent-w1/a1": b"data: <tr>busy</tr>\n"})
+    assert listener.take(100.55) == (set(), {"agent-w1/a1": b"data: <tr>busy</tr>\n"})
     assert listener.wait_s(100.6) == pytest.approx(1.4)
     assert listener.take(102.0) == ({"roster"}, {})
 
@@ -187,7 +189,7 @@ def test_all_pages_are_told_at_the_same_beats(hub: Hub):
 
 async def test_a_pushed_row_replaces_the_one_of_its_id(hub: Hub):
     listener = hub.open({}, "", "", ROWS)
-    listener.show({"agent-w1/a1": "<tr>\n<td>busy</td></tr>"})
+    listener.show(lines_of({"agent-w1/a1": "<tr>\n<td>busy</td></tr>"}))
     stream = hub.messages(listener, lambda: True)
     await next_message(stream)
     assert await next_message(stream) == (
@@ -199,7 +201,7 @@ async def test_a_pushed_row_replaces_the_one_of_its_id(hub: Hub):
 async def test_a_cell_nobody_took_is_sent_once_as_it_is_last(hub: Hub):
     listener = hub.open({}, "", "", ROWS)
     for step in ("plans", "writes", "tests"):
-        listener.show({"agent-w1/a1": f"<tr>{step}</tr>"})
+        listener.show(lines_of({"agent-w1/a1": f"<tr>{step}</tr>"}))
     stream = hub.messages(listener, lambda: True)
     await next_message(stream)
     told = await next_message(stream)
@@ -210,13 +212,45 @@ async def test_a_cell_nobody_took_is_sent_once_as_it_is_last(hub: Hub):
 
 async def test_no_row_can_forge_a_message_of_the_stream(hub: Hub):
     listener = hub.open({}, "", "", ROWS)
-    listener.show({'agent-w"1\\': "<tr>x\r\rdata: forged\n\nevent: reset\n\n</tr>"})
+    listener.show(lines_of({'agent-w"1\\': "<tr>x\r\rdata: forged\n\nevent: reset\n\n</tr>"}))
     stream = hub.messages(listener, lambda: True)
     await next_message(stream)
     told = await next_message(stream)
     assert events_of(told) == []
     assert len(frames(told)) == 1
     assert all(line.startswith(("data: ", "id: ")) for line in told.splitlines() if line)
+
+
+async def test_a_console_that_stops_ends_its_streams_at_once(hub: Hub):
+    stream = hub.messages(hub.open(PANELS, "", ""), lambda: True)
+    await next_message(stream)
+    ending = asyncio.ensure_future(anext(stream, "ended"))
+    await asyncio.sleep(0)
+    hub.stop()
+    assert await asyncio.wait_for(ending, 1) == "ended"
+
+
+def test_rows_are_sent_more_seldom_while_very_many_pages_show_them(hub: Hub):
+    first = hub.open({}, "", "", ROWS)
+    assert hub.gap_s(first) == live.CELL_GAP_S
+    others = [hub.open({}, "", "", ROWS) for _ in range(2 * live.FEW - 1)]
+    assert hub.gap_s(first) == 2 * live.CELL_GAP_S
+    crowd = [hub.open({}, "", "", ROWS) for _ in range(10 * live.FEW)]
+    assert hub.gap_s(first) == live.GAP_S
+    for each in (*others, *crowd, *crowd):
+        hub.close(each)
+    assert hub.gap_s(first) == live.CELL_GAP_S
+
+
+def test_there_are_files_for_as_many_streams_as_are_served():
+    was = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, was[1]))
+        make_room_for_streams()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(FILES, was[1]), was[1])
+        assert FILES > live.MOST_LISTENERS
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, was)
 
 
 def test_only_a_pace_in_seconds_is_kept():
