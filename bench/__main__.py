@@ -26,7 +26,9 @@ def main(argv: list[str] | None = None) -> int:
     wanted = set(arguments.only or (scenarios.QUICK_ONES if arguments.quick else scenarios.ALL))
     began = time.monotonic()
     sizes = QUICK if arguments.quick else Sizes()
-    sizes = msgspec.structs.replace(sizes, tab_s=arguments.minutes * 60, tab_page=arguments.page)
+    sizes = msgspec.structs.replace(
+        sizes, tab_s=arguments.minutes * 60, tab_page=arguments.page, streams=arguments.streams
+    )
     figures = uvloop.run(scenarios.run(wanted, sizes))
     document = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -49,6 +51,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", type=_names, metavar="NAMES", help=f"some of {','.join(scenarios.KNOWN)}")
     parser.add_argument("--minutes", type=float, default=30.0, help="how long `--only tab` keeps its tab open")
     parser.add_argument("--page", default="/agents", metavar="PATH", help="the page it shows")
+    parser.add_argument("--streams", type=int, default=1_000, help="how many `--only streams` opens")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON there instead of printing it")
     return parser.parse_args(argv)
 

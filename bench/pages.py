@@ -33,12 +33,10 @@ class OpenPage:
     async def live(self) -> None:
         """Stay open until cancelled. ``Failed`` when the stream ends, an HTTP error when a panel cannot be had."""
         text = (await self._client.get(self._path)).raise_for_status().text
-        stream = _STREAM.search(text)
-        if stream is None:
-            raise ValueError(f"{self._path} has no live stream")
+        address = stream_of(text)
         sources = {name: html.unescape(source) for source, name in _PANEL.findall(text)}
         self._bells = {name: asyncio.Event() for name in sources}
-        async with self._client.stream("GET", html.unescape(stream[1]), timeout=None) as answer:
+        async with self._client.stream("GET", address, timeout=None) as answer:
             fetching = [asyncio.ensure_future(self._keep(name, source)) for name, source in sources.items()]
             both = [asyncio.ensure_future(self._hear(answer)), *fetching]
             try:
@@ -75,6 +73,14 @@ class OpenPage:
                 answer.raise_for_status()
             tag = answer.headers.get("HX-PTag", "")
             self.drawn.append((now_us(), at))
+
+
+def stream_of(text: str) -> str:
+    """The address of a page's live stream. ``Failed`` where it has none."""
+    found = _STREAM.search(text)
+    if found is None:
+        raise Failed("the page has no live stream")
+    return html.unescape(found[1])
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -60,26 +61,11 @@ def program() -> str:
 async def pixel(fleet: Fleet, *, agents: int, pages: int, seconds: float) -> list[Figure]:
     """Facts of a fleet at work on the roster: one page in a browser, the others without."""
     await at_work(fleet, agents, seconds)
-    quiet, used = Quiet(), fleet.used()
+    quiet, used, began = Quiet(), fleet.used(), time.monotonic()
     async with opened(fleet.pages, pages - 1, "/agents") as others, browser_page(fleet, "/agents") as page:
-        await page.evaluate(WATCH)
-        await asyncio.sleep(2.0)
-        after = (await fleet.ledger.head("EVENTS")).last_seq
-        await asyncio.sleep(seconds)
-        until = (await fleet.ledger.head("EVENTS")).last_seq
-        await asyncio.sleep(1.0)
-        painted = [(int(at_ms * 1000), seq) for at_ms, seq in await page.evaluate("() => window.painted")]
-    facts = [
-        (each.seq, each.at)
-        async for found in fleet.ledger.read("EVENTS", after=after, until=until)
-        for each in found
-        if each.subject.startswith(SHOWN)
-    ]
-    noise = quiet.read()
-    share = {name: (now - used[name]) / (seconds + 3) for name, now in fleet.used().items()}
-    note = f"{agents} agents, {pages} open pages, {len(facts) / seconds:.0f} facts a second on a row; " + ", ".join(
-        f"{name} {100 * each:.0f} % of a core" for name, each in share.items()
-    )
+        facts, painted = await painting(fleet, page, seconds)
+    noise, shares = quiet.read(), cores(fleet, used, began)
+    note = f"{agents} agents, {pages} open pages, {len(facts) / seconds:.0f} facts a second on a row; {shares}"
     delays = delays_ms(facts, painted)
     pushed = [delay for each in others for delay in delays_ms(facts, each.pushed)]
     return [
@@ -87,6 +73,31 @@ async def pixel(fleet: Fleet, *, agents: int, pages: int, seconds: float) -> lis
         _figure("fact → row painted in a browser, p95", percentile(delays, 0.95), noise, f"{len(delays)} facts"),
         _figure("fact → row pushed to a page, p95", percentile(pushed, 0.95), noise, ""),
     ]
+
+
+async def painting(fleet: Fleet, page: Any, seconds: float) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(EVENTS sequence, wall microseconds) of the facts on a row that came meanwhile; (wall microseconds, sequence) of
+    the frames in which ``page`` painted pushed rows."""
+    await page.evaluate(WATCH)
+    await asyncio.sleep(2.0)
+    after = (await fleet.ledger.head("EVENTS")).last_seq
+    await asyncio.sleep(seconds)
+    until = (await fleet.ledger.head("EVENTS")).last_seq
+    await asyncio.sleep(1.0)
+    painted = [(int(at_ms * 1000), seq) for at_ms, seq in await page.evaluate("() => window.painted")]
+    facts = [
+        (each.seq, each.at)
+        async for found in fleet.ledger.read("EVENTS", after=after, until=until)
+        for each in found
+        if each.subject.startswith(SHOWN)
+    ]
+    return facts, painted
+
+
+def cores(fleet: Fleet, used: dict[str, float], began: float) -> str:
+    """What each process used of a core since monotonic ``began``, when it had used ``used`` seconds."""
+    took = time.monotonic() - began
+    return ", ".join(f"{name} {100 * (now - used[name]) / took:.0f} % of a core" for name, now in fleet.used().items())
 
 
 def _figure(name: str, value: float, noise: Any, note: str) -> Figure:

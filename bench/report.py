@@ -17,7 +17,7 @@ Measure = Callable[[], Awaitable[list[Figure]]]
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """How much of everything. ``times``: repetitions; ``within_s``: for one scenario, ``all_within_s``: for all;
-    ``tab_s``, ``tab_page``: how long a tab stays open, and on which page."""
+    ``streams``: how many are open; ``tab_s``, ``tab_page``: how long a tab stays open, and on which page."""
 
     times: int = 5
     tasks: int = 20_000
@@ -26,6 +26,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     appends: int = 40_000
     rows: int = 200_000
     starts: int = 3
+    streams: int = 1_000
     tab_s: float = 1_800.0
     tab_page: str = "/agents"
     within_s: float = 1_800.0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bench import agents, big, decide, floor, fold, history, pixel, starting, tab, whole_way
+from bench import agents, big, decide, floor, fold, history, pixel, starting, streams, tab, whole_way
 from bench.figures import Figure
 from bench.fleet import Fleet, fleet
 from bench.report import Report, Sizes, merged, over_floors
 
 QUICK_ONES = ("floor", "core", "L", "D", "T", "M", "fold", "start")
 SLOW_ONES = ("plan", "browser", "pixel", "agents", "lost", "rebuild", "pages")
-ON_REQUEST = ("pages10", "tab")  # ten minutes of preparation; half an hour
+ON_REQUEST = ("pages10", "streams", "tab")  # ten minutes of preparation; twenty browsers' worth of work; half an hour
 ALL = (*QUICK_ONES, *SLOW_ONES)
 KNOWN = (*ALL, *ON_REQUEST)
 
@@ -29,6 +29,7 @@ async def run(wanted: set[str], sizes: Sizes) -> list[Figure]:
     await report.add("rebuild", _rebuild)
     await report.add("pages", lambda: _pages(1_000_000, 100.0, 150.0))
     await report.add("pages10", lambda: _pages(10_000_000, 150.0, 300.0))
+    await report.add("streams", lambda: _streams(sizes))
     await report.add("tab", lambda: _tab(sizes), within_s=sizes.tab_s + 120)
     return over_floors(report.figures)
 
@@ -107,6 +108,12 @@ async def _rebuild() -> list[Figure]:
 async def _pages(facts: int, gate_ms: float, past_gate_ms: float) -> list[Figure]:
     async with fleet() as made:
         return await history.pages(made, facts=facts, gate_ms=gate_ms, past_gate_ms=past_gate_ms)
+
+
+async def _streams(sizes: Sizes) -> list[Figure]:
+    async with fleet() as made:
+        await _start_all(made, "sim:200")
+        return await streams.streams(made, agents=200, count=sizes.streams, seconds=20)
 
 
 async def _tab(sizes: Sizes) -> list[Figure]:
