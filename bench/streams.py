@@ -53,11 +53,11 @@ async def streams(fleet: Fleet, *, agents: int, count: int, seconds: float) -> l
     await at_work(fleet, agents, seconds + count / AT_ONCE)
     alone_mb = fleet.resident()["console"]
     async with listening(fleet, count) as heard, browser_page(fleet, "/agents") as page:
+        grown_mb = fleet.resident()["console"] - alone_mb
         quiet, used, began = Quiet(), fleet.used(), time.monotonic()
         before = [(each.messages, each.bytes) for each in heard]
         facts, painted = await painting(fleet, page, seconds)
         took, shares, noise = time.monotonic() - began, cores(fleet, used, began), quiet.read()
-        grown_mb = fleet.resident()["console"] - alone_mb
         told = [each.messages - had for each, (had, _) in zip(heard, before, strict=True)]
         sent_mb = sum(each.bytes - had for each, (_, had) in zip(heard, before, strict=True)) / 2**20
         if lost := sum(each.ended for each in heard):
