@@ -51,6 +51,7 @@ class Gate:
     """Checks logins for one console. Sessions outlive a restart; they are written when one is made or ended."""
 
     def __init__(self, data: Path, clock: Clock) -> None:
+        self.data = data
         self._folder = _folder(data)
         self._clock = clock
         self._api_token = api_token(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ routes = APIRouter()
 LAST_FACTS = 8
 AT_WORK = 12
 NEEDS = 12
+USUAL_DATA = ".switchtower"
 MINUTE_US = 60_000_000
 CUSTOM_OF = 1_000  # facts for which what is usual stays so
 SHOWN_POOL = 60  # agents of a pool drawn one by one; a larger pool shows its counts
@@ -139,4 +141,11 @@ async def _checks(desk: Desk, look: Look) -> dict[str, Any]:
 
 async def _routes(desk: Desk, look: Look, address: str) -> dict[str, Any]:
     agents = await desk.read_model.query(queries.agents, look.at)
-    return {"agents": agents, "workers": await desk.read_model.query(queries.workers, look.at), "address": address}
+    return {"agents": agents, "workers": await desk.read_model.query(queries.workers, look.at), **_place(desk, address)}
+
+
+def _place(desk: Desk, address: str) -> dict[str, Any]:
+    """Where this instance is, as its commands have to say it: nothing where they find it by themselves."""
+    data = desk.gate.data
+    usual = data.resolve() == Path(USUAL_DATA).resolve()
+    return {"address": address, "data": USUAL_DATA if usual else str(data), "there": "" if usual else f" --data {data}"}

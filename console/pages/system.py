@@ -156,7 +156,7 @@ async def _setup(desk: Desk, look: Look) -> dict[str, Any]:
         "positions": desk.read_model.positions(),
         "workers": counts.workers.get("live", 0),
         "agents": sum(n for state, n in counts.agents.items() if state != "gone"),
-        "tasks": counts.all_tasks,
+        "tasks": counts.all_tasks + sum(counts.containers.values()),  # as the navigation counts them
         "under_way": sum(counts.runs.values()),
         "done": ended.get("succeeded", 0),
         "ended": sum(ended.values()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -250,8 +251,11 @@ async def _tracks(desk: Desk, look: Look, by: By, wanted: SpanFilter) -> _Tracks
     if by == "agent":
         agents = {each.agent_id: each for each in await ask(queries.agents, look.at)}
         found = _of_agents(found, agents, wanted)
-    idle = {track.group for track in found} - {track.group for track in found if track.spans}  # they go last
-    found.sort(key=lambda track: (track.group in idle, swim.natural(track.group), swim.natural(track.key)))
+    work: Counter[str] = Counter()
+    for track in found:
+        work[track.group] += track.spans
+    # Groups that did ten times as much come first: idle pools do not push those at work off the page.
+    found.sort(key=lambda t: (-len(str(work[t.group])), not work[t.group], swim.natural(t.group), swim.natural(t.key)))
     skip = _skip(look, len(found))
     return _Tracks(found[skip : skip + TRACKS], len(found), skip, agents)
 

@@ -91,7 +91,7 @@ async def test_an_idle_pool_stands_below_those_that_worked(tower: Tower):
     await tower.submit("work", needs=["sim"])
     await tower.start("default/work~1")
     await tower.folded()
-    page = await text(tower, "/timeline")
+    page = await text(tower, "/timeline")  # by name alone the archive would come first
     assert order_of(page, '<b title="archive">', '<b title="sim">')[0] == '<b title="sim">'
 
 
@@ -117,11 +117,19 @@ async def test_where_sessions_stand_together_each_task_is_named_with_its_own(tow
     await tower.order(task.Submit(task_id="default/next", spec=TaskSpec(title="Next", needs=["rare"])))
     await tower.folded()
     for path in LISTS:
-        said = re.sub(r"<[^>]*>", " ", await text(tower, path))
-        assert re.search(r"\snight/(saw|next)", said), path
-        assert re.search(r"\sdefault/(saw|next)", said), path
+        said = re.sub(r"<[^>]*>", " ", (await text(tower, path)).partition('id="main"')[2])
+        for whose in ("night", "default"):
+            named = rf"(saw|next)\s+{whose}" if path == "/board" else rf"{whose}/(saw|next)"
+            assert re.search(rf"\s{named}", said), path
 
 
 async def test_the_tasks_of_one_session_bear_their_names_alone(busy: Tower):
     for path in LISTS:
         assert not re.search(r">\s*default/(schema|load|broken)", await text(busy, path)), path
+
+
+async def test_the_ways_in_name_the_folder_of_this_very_instance(tower: Tower):
+    page = await text(tower, "/")
+    assert f"--agents sim:4,shell:2 --data {tower.data}" in page
+    assert f"--dry-run --data {tower.data}" in page
+    assert f"$(cat {tower.data}/console/api-token)" in page
