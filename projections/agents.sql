@@ -40,7 +40,7 @@ select seq, agent_id, false as paused, '' as because, at_us as since from facts
 with under_way as (
     select agent_id, arg_max(run_id, born) as run_id, min(assigned_at) as assigned_at,
         bool_or(state = 'held' and stopping = '') as run_held
-    from runs
+    from runs_moving
     where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by agent_id
 )
 select a.agent_id, a.worker_id, a.name, a.adapter, a.model, a.pool, a.capabilities, a.present, a.paused, a.because,

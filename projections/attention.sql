@@ -13,7 +13,7 @@ order by state desc, since limit $limit
 select needed as task_id, count(*) as holds
 from (select task_id, unnest(depends_on) as needed from specs
       where from_seq <= $seq and to_seq > $seq and list_has_any(depends_on, $ids)) s
-join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq and t.state = 'blocked'
+join tasks_moving t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq and t.state = 'blocked'
 group by needed
 
 -- query circles
@@ -21,7 +21,7 @@ select plan_id, since, circle from (
     select plan_id, since, unnest(cycles) as circle from plans where from_seq <= $seq and to_seq > $seq and len(cycles) > 0
 )
 where exists (
-    select 1 from tasks t where t.from_seq <= $seq and t.to_seq > $seq and t.state = 'blocked'
+    select 1 from tasks_moving t where t.from_seq <= $seq and t.to_seq > $seq and t.state = 'blocked'
         and list_contains(circle, t.task_id)
 )
 limit $limit
@@ -31,14 +31,20 @@ select plan_id, session_id, because, since from plans
 where from_seq <= $seq and to_seq > $seq and state = 'dropped' and actor not like '~%' and since > $recent
 order by since desc limit $limit
 
+-- Most tasks need nothing special: those that do are looked up, not all of them.
 -- query waiting
-select s.needs, s.has_command, t.lane, count(*) as tasks, min(t.since) as since, arg_min(t.task_id, t.born) as task_id
-from tasks t join specs s on s.task_id = t.task_id and s.from_seq <= $seq and s.to_seq > $seq
+with special as (
+    select task_id, needs, has_command from specs
+    where from_seq <= $seq and to_seq > $seq and (len(needs) > 0 or has_command)
+)
+select coalesce(s.needs, []) as needs, coalesce(s.has_command, false) as has_command, t.lane, count(*) as tasks,
+    min(t.since) as since, arg_min(t.task_id, t.born) as task_id
+from tasks_moving t left join special s on s.task_id = t.task_id
 where t.from_seq <= $seq and t.to_seq > $seq and t.state = 'ready'
-group by s.needs, s.has_command, t.lane
+group by all
 
 -- query paused
-select 'task' as kind, task_id as id, title as title, because, since from tasks
+select 'task' as kind, task_id as id, title as title, because, since from tasks_moving
 where from_seq <= $seq and to_seq > $seq and state = 'paused' and since < $long_ago
 union all
 select 'lane', lane, 'lane ' || lane, because, since from lanes

@@ -2,7 +2,8 @@
 
 An interval is a row with ``from_seq`` (its fact's) and ``to_seq`` (the next fact's about the same key, or ``OPEN``).
 Rows still open and likely to change stand in ``<table>_now``, open ones that hardly change again in ``<table>_rest``,
-those that are over in ``<table>_past``, and ``<table>`` is all three. So a fold costs what is alive, not what ever was
+those that are over in ``<table>_past``, and ``<table>`` is all three. ``<table>_moving`` leaves out ``_rest``: all
+that is at work or waits, at any moment, is in there. So a fold costs what is alive, not what ever was
 (measured at 1 M rows: 30 ms a batch of 5,000; in one table 90 ms). And what is over stands in the order in which it
 ended: a question about a moment reads of it only the part around that moment, one about now nothing at all.
 """
@@ -56,7 +57,8 @@ def create(db: duckdb.DuckDBPyConnection, table: Table) -> None:
         return
     for part in PARTS:
         db.execute(f"create table {table.name}_{part} ({table.key} varchar, from_seq bigint, to_seq bigint, {columns})")
-    db.execute(f"create view {table.name} as {' union all '.join(f'from {table.name}_{part}' for part in PARTS)}")
+    for view, parts in ((table.name, PARTS), (f"{table.name}_moving", ("now", "past"))):
+        db.execute(f"create view {view} as {' union all '.join(f'from {table.name}_{part}' for part in parts)}")
 
 
 class Fold:

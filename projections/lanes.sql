@@ -21,7 +21,7 @@ select seq, lane, false as paused, '' as because, '' as actor, at_us as since fr
 -- query page
 with containers as (
     select distinct unnest(s.parents) as task_id
-    from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
+    from specs s join tasks_moving t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
     where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
         and t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'
 ),
@@ -29,13 +29,13 @@ standing as (
     select lane, count(*) filter (state = 'ready') as ready, count(*) filter (state = 'blocked') as blocked,
         count(*) filter (state = 'waiting') as waiting, count(*) filter (state = 'paused') as held,
         min(since) filter (state = 'ready') as oldest_ready
-    from tasks
+    from tasks_moving
     where from_seq <= $seq and to_seq > $seq and state in ('ready', 'blocked', 'waiting', 'paused')
         and task_id not in (from containers)
     group by lane
 ),
 under_way as (
-    select lane, count(*) as running from runs where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by lane
+    select lane, count(*) as running from runs_moving where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by lane
 ),
 ended as (
     select lane, count(*) filter (state = 'succeeded') as done, count(*) filter (state in ('failed', 'lost')) as failed
@@ -55,17 +55,17 @@ order by l.lane
 -- query rule
 select lane, coalesce(paused, false) as paused, nullif(concurrency, -1) as concurrency, coalesce(r.n, 0) as running
 from lanes
-left join (select lane, count(*) as n from runs
+left join (select lane, count(*) as n from runs_moving
            where ended_at = 0 and from_seq <= $seq and to_seq > $seq group by lane) r using (lane)
 where from_seq <= $seq and to_seq > $seq
 
 -- query queue
 with containers as (
     select distinct unnest(s.parents) as task_id
-    from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
+    from specs s join tasks_moving t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
     where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
         and t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'
 )
-select task_id from tasks
+select task_id from tasks_moving
 where from_seq <= $seq and to_seq > $seq and state = 'ready' and lane = $lane and task_id not in (from containers)
 order by priority, coalesce(placed, born), task_id limit $limit

@@ -9,7 +9,7 @@ from projections.rows.tasks import Link
 from projections.store import Reader, these
 
 MOST = 300  # tasks drawn at once
-ROWS_READ = 4_000_000  # of the table of wordings, by one question: each step reads it once
+ROWS_READ = 2_500_000  # of the table of edges, by one question: each step reads it once
 
 
 class Reach(Row, frozen=True):

@@ -97,7 +97,7 @@ def tool_calls(
 def runs_under_way(db: Reader, at: At, ids: Collection[str] = ()) -> dict[str, Run]:
     """Every run that is not over, or those of ``ids``, by its id."""
     only = these("r.run_id", ids) if ids else ""
-    clauses = {"where": f"and r.ended_at = 0 {only}", "before": "", "limit": ""}
+    clauses = {"of": "_moving", "where": f"and r.ended_at = 0 {only}", "before": "", "limit": ""}
     found = db.ask("runs.page", clauses, seq=at.events_seq, ids=list(ids))
     return {each.run_id: each for each in _made(db, at, found)}
 

@@ -103,7 +103,7 @@ select r.run_id, r.task_id, r.session_id, r.title, r.agent_id, r.worker_id, r.la
     r.cost_uusd, r.files, r.artifacts, r.checks, r.error_class, r.error, r.exit_code, r.summary, r.duration_ms, r.assigned_at,
     r.started_at, r.ended_at, r.last_at, r.born, r.from_seq as seq, coalesce(a.adapter, '') as adapter, coalesce(a.model, '') as model
 from (
-    select * from runs r where from_seq <= $seq and to_seq > $seq /*where*/ /*before*/ order by born desc /*limit*/
+    select * from runs/*of*/ r where from_seq <= $seq and to_seq > $seq /*where*/ /*before*/ order by born desc /*limit*/
 ) r
 left join agents a on a.agent_id = r.agent_id and a.from_seq <= $seq and a.to_seq > $seq
 order by r.born desc

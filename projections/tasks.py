@@ -116,9 +116,9 @@ def task(db: Reader, at: At, task_id: str) -> Task | None:
     [worded] = db.ask("tasks.spec", seq=at.events_seq, task_id=task_id)
     around = [
         list(worded["depends_on"]),
-        _ids(db.ask("tasks.dependents", seq=at.events_seq, task_id=task_id)),
+        _ids(db.ask("reach.needed_by", seq=at.events_seq, task_id=task_id)),
         list(worded["parents"]),
-        _ids(db.ask("tasks.children", seq=at.events_seq, task_id=task_id)),
+        _ids(db.ask("reach.parts", seq=at.events_seq, task_id=task_id)),
     ]
     links = _links(db, at, [each for ids in around for each in ids])
     needs, dependents, parents, children = ([links[each] for each in ids] for ids in around)

@@ -221,7 +221,7 @@ from runs where from_seq <= $seq and to_seq > $seq /*ids*/
 group by task_id
 
 -- query steps
-select run_id, step, percent, stopping, state, because from runs
+select run_id, step, percent, stopping, state, because from runs_moving
 where from_seq <= $seq and to_seq > $seq and ended_at = 0 and list_contains($run_ids, run_id)
 
 -- Dependencies that are not done, in the order they are named; a task nobody knows is 'unknown'.
@@ -243,12 +243,6 @@ where from_seq <= $seq and to_seq > $seq /*ids*/
 select depends_on, parents,
     json_merge_patch(spec, json_object('depends_on', depends_on, 'priority', priority))::varchar as spec
 from specs where from_seq <= $seq and to_seq > $seq and task_id = $task_id
-
--- query dependents
-select task_id from specs where from_seq <= $seq and to_seq > $seq and list_contains(depends_on, $task_id)
-
--- query children
-select task_id from specs where from_seq <= $seq and to_seq > $seq and list_contains(parents, $task_id)
 
 -- query links
 select task_id, title, state, proof from tasks where from_seq <= $seq and to_seq > $seq /*ids*/

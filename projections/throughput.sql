@@ -82,7 +82,7 @@ from tasks where from_seq <= $seq and to_seq > $seq group by all
 select t.state, count(*) as n
 from (
     select distinct unnest(s.parents) as task_id
-    from specs s join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
+    from specs s join tasks_moving t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
     where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
         and t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'
 )
@@ -91,7 +91,8 @@ where t.from_seq <= $seq and t.to_seq > $seq and t.proof <> 'parts'
 group by t.state
 
 -- query runs
-select state, count(*) as n from runs where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by state
+select state, count(*) as n from runs_moving
+where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by state
 
 -- query workers
 select state, count(*) as n from workers where from_seq <= $seq and to_seq > $seq group by state

@@ -26,7 +26,7 @@ select worker_id, state, epoch, since, boot_id, host, pid, version, because, las
 from workers w
 left join (select worker_id, count(*) as n from agents
            where present and from_seq <= $seq and to_seq > $seq group by worker_id) a using (worker_id)
-left join (select worker_id, count(*) as n from runs
+left join (select worker_id, count(*) as n from runs_moving
            where ended_at = 0 and from_seq <= $seq and to_seq > $seq group by worker_id) r using (worker_id)
 where from_seq <= $seq and to_seq > $seq
 order by length(worker_id), worker_id

@@ -152,3 +152,42 @@ async def test_every_fact_that_random_orders_make_can_be_folded(folded):
 def _only(history: History, facts: int) -> History:
     history.events, history.commands = history.events[:facts], []
     return history
+
+
+EDGES_OF = {
+    "the wordings": """
+        select unnest(depends_on) as before, task_id as after from specs where from_seq <= $seq and to_seq > $seq
+        union select task_id, unnest(parents) from specs where from_seq <= $seq and to_seq > $seq
+        order by before, after""",
+    "the edges": """
+        select distinct before, after from (
+            select before, after from edges where seq <= $seq group by before, after, kind having not arg_max(gone, seq)
+        ) order by before, after""",
+}
+
+
+@pytest.mark.parametrize("seed", [1, 4, 31])
+async def test_the_edges_between_tasks_are_what_their_wordings_say_at_every_moment(folded, seed: int):
+    history = wandering(seed)
+    read_model = await (await folded()).take(history, pieces=Random(seed))
+    for seq in range(1, len(history.events) + 1, 5):
+        worded, edges = [await read_model.ask(_edges, text, seq) for text in EDGES_OF.values()]
+        assert edges == worded, f"at {seq}"
+
+
+def _edges(db: Reader, text: str, seq: int) -> list[tuple[str, str]]:
+    return [(row["before"], row["after"]) for row in db.run(text, seq=seq)]
+
+
+MOVING = {"runs": "ended_at = 0", "tasks": "state in ('blocked', 'ready', 'running', 'waiting', 'paused')"}
+
+
+@pytest.mark.parametrize("table", MOVING)
+async def test_all_that_moves_at_any_moment_is_found_without_what_came_to_rest(folded, table: str):
+    read_model = await (await folded()).take(wandering(31), pieces=Random(5))
+    for seq in range(1, len(wandering(31).events) + 1, 5):
+        where = f"where from_seq <= {seq} and to_seq > {seq} and {MOVING[table]} order by all"
+        whole, moving = [
+            await read_model.ask(Reader.run, f"from {name} {where}") for name in (table, f"{table}_moving")
+        ]
+        assert moving == whole
