@@ -16,7 +16,7 @@ from projections.inside import causes, deeds, diffs, file_changes, resources, sp
 from projections.moments import BadMoment, latest, moment
 from projections.notes import board_limits, bookmarks, fleet_state, views
 from projections.pace import custom, out_of_step
-from projections.reach import reach
+from projections.reach import reach, stuck_on
 from projections.record import commands, timeline
 from projections.runboard import not_running, pulses, why_not
 from projections.runs import observations, run, runs, tool_calls
@@ -30,6 +30,6 @@ __all__ = [
     "commands", "costs", "counts", "custom", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours",
     "lane_names", "lanes", "last_cost", "latest", "models", "moment", "not_running", "observations", "out_of_step",
     "picks", "plans", "pulses", "queue", "reach", "resources", "run", "runs", "session", "session_uses", "sessions",
-    "spending", "spent_by", "task", "task_rows", "task_states", "tasks", "template", "templates", "timeline",
-    "tool_calls", "usage", "views", "waits", "why_not", "wordings", "words_of", "workers",
+    "spending", "spent_by", "stuck_on", "task", "task_rows", "task_states", "tasks", "template", "templates",
+    "timeline", "tool_calls", "usage", "views", "waits", "why_not", "wordings", "words_of", "workers",
 ]  # fmt: skip

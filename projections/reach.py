@@ -9,6 +9,7 @@ from projections.rows.tasks import Link
 from projections.store import Reader, these
 
 MOST = 300  # tasks drawn at once
+STANDING = ("failed", "quarantined", "cancelled", "paused")  # somebody has to do something
 ROWS_READ = 2_500_000  # of the table of edges, by one question: each step reads it once
 
 
@@ -67,6 +68,22 @@ def reach(db: Reader, at: At, task_id: str, steps: int | None) -> Reach:
         drawn |= dict.fromkeys(fresh)
         back, on = (set(fresh), set(fresh)) if steps is None else (lefts & set(fresh), rights & set(fresh))
     return _reach(db, at, task_id, list(drawn), edges)
+
+
+def stuck_on(db: Reader, at: At, task_id: str) -> list[Link]:
+    """What a blocked task waits for in the end, through others that are blocked too: the tasks before it that do not go
+    on by themselves, nearest first. At most ``MOST`` tasks are looked at."""
+    seen, look = {task_id}, [task_id]
+    found: list[Link] = []
+    for _ in range(_steps(db, at, None)):
+        before = sorted({a for a, b in _around(db, at, look) if b in look} - seen)[: MOST - len(seen)]
+        if not before:
+            break
+        seen |= set(before)
+        links = _links(db, at, before)
+        found += [link for link in links if link.missing or link.state in STANDING]
+        look = [link.task_id for link in links if link.state == "blocked"]
+    return found
 
 
 def _steps(db: Reader, at: At, steps: int | None) -> int:

@@ -24,6 +24,7 @@ routes = APIRouter()
 
 STEPS = 2  # how far the graph reaches where the address does not say
 MOST_STEPS = 9
+NAMED_STUCK = 4  # tasks that a blocked one is stuck on; the rest is a number
 NAMED_PARTS = 24  # the rest is folded away
 SOURCE_FIELDS, SOURCE_LETTERS = 40, 400
 
@@ -41,7 +42,9 @@ async def task(request: Request, session: str, name: str) -> Response:
         return {"row": found.row}
 
     async def why() -> dict[str, Any]:
-        return {"row": found.row, "task": found}
+        blocked = found.row.state == "blocked"
+        held = await desk.read_model.query(queries.stuck_on, look.at, task_id) if blocked else []
+        return {"row": found.row, "task": found, "held": held, "most": NAMED_STUCK}
 
     mine, near = f"task:{task_id}", "tasks"
     panels = [

@@ -55,6 +55,24 @@ async def test_the_reason_of_a_stuck_task_is_the_first_thing_its_page_says(busy:
     assert order_of(page, "Why it is not running", 'id="task_graph"')[0] == "Why it is not running"
 
 
+async def test_a_task_at_the_end_of_a_chain_names_what_holds_it_up_at_its_beginning(tower: Tower):
+    await tower.register(agents=1)
+    await tower.bring_plan(
+        dig=TaskSpec(title="Dig", policy=ONE_TRY),
+        pour=TaskSpec(title="Pour", depends_on=["default/dig"]),
+        wall=TaskSpec(title="Wall", depends_on=["default/pour"]),
+        roof=TaskSpec(title="Roof", depends_on=["default/wall"]),
+    )
+    await tower.start("default/dig~1")
+    await tower.folded()
+    assert "Stuck on" not in await text(tower, "/tasks/default/roof")  # what it waits for goes on by itself
+    await tower.finish("default/dig~1", "failed", error_class="exit", error="rock", exit_code=1)
+    await tower.folded()
+    page = await text(tower, "/tasks/default/roof")
+    assert re.search(r'Stuck on</b> <a class="link" href="/tasks/default/dig">default/dig Dig</a> \(failed\)', page)
+    assert order_of(page, "Stuck on", "Why it is not running")[0] == "Stuck on"
+
+
 async def test_a_task_tried_again_by_hand_is_not_at_attempt_two_of_one(tower: Tower):
     await tower.register(agents=1)
     await tower.submit("again", policy=ONE_TRY)
