@@ -29,14 +29,16 @@ def given(*orders: Order, rules: int = NEWEST_RULES) -> History:
 class History:
     """What was decided so far. ``facts`` are all of it, in order; ``last`` those of the last order."""
 
-    def __init__(
-        self, state: State, now: int, log: tuple[Recorded, ...] = (), last: int = 0, told: reader.States | None = None
-    ) -> None:
+    def __init__(  # noqa: PLR0917 - only itself makes longer ones
+        self, state: State, now: int, log: tuple[Recorded, ...] = (), last: int = 0, told: reader.States | None = None,
+        misled: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
         self.state = state
         self.now = now
         self.log = log
         self._last = last
         self._told = told or {}
+        self._misled = misled
 
     @property
     def last(self) -> list[Fact]:
@@ -55,7 +57,7 @@ class History:
 
     def wait(self, seconds: float) -> History:
         """The same history, later."""
-        return History(self.state, self.now + int(seconds * SECOND), self.log, self._last, self._told)
+        return History(self.state, self.now + int(seconds * SECOND), self.log, self._last, self._told, self._misled)
 
     def when(self, order: Order, **envelope_fields: object) -> list[Fact]:
         """The facts the order would make, in order."""
@@ -82,12 +84,15 @@ class History:
         laws.a_command_ends_once(recorded, received)
         laws.folding_gives_the_same(self.state, recorded, state)
         laws.only_what_the_rule_allows_is_given_out(self.state, recorded)
-        laws.sound(state)
+        misled = self._misled
+        if isinstance(order, plan.Seal) and order.plan_id in self.state.plans:
+            misled |= laws.misled(self.state.plans[order.plan_id].staged, [each.fact for each in recorded], state)
+        laws.sound(state, misled)
         told = dict(self._told)
         for each in recorded:
             reader.read(told, each.fact)
         laws.the_log_tells(state, told)
-        return History(state, now, (*self.log, *recorded), len(self.log), told)
+        return History(state, now, (*self.log, *recorded), len(self.log), told, misled)
 
     def state_of(self, task_id: str) -> str:
         """The task's state; ``done`` when only its tombstone is left."""

@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 
 def states_after(state: State, plan: Plan) -> dict[str, tuple[TaskState, int]]:
     """State and waits of every task the seal touches. A task that is done here stays done whatever the file says; one
-    that runs goes on."""
+    that runs goes on.
+
+    Only what the plan names is done because its wording says so. Up to rules 3 so was a dependent that an earlier plan
+    had called done while it ran and that was tried again since; and nobody told those who wait for it.
+    """
     scope = _touched(state, plan)
-    done = {name for name, spec in scope.items() if _will_be_done(state, name, spec)}
+    worded = plan.staged if state.rules >= 4 else scope
+    done = {name for name, spec in scope.items() if name in worded and _will_be_done(state, name, spec)}
     waits = _count_waits(state, scope, done)
     return {name: (_state_after(state, plan, name, name in done, waits[name]), waits[name]) for name in scope}
 

@@ -10,7 +10,7 @@ from core.domain.words import Fact, Line, Order, Refused
 if TYPE_CHECKING:
     from core.domain.state import State
 
-KNOWN_RULES = (1, 2, 3)
+KNOWN_RULES = (1, 2, 3, 4)
 NEWEST_RULES = KNOWN_RULES[-1]
 UNNAMED_RULES = 2  # of a log whose beginning names none: it was written when those were the newest
 

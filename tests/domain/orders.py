@@ -336,7 +336,7 @@ def close_session(rng: Random, state: State) -> Order:
 
 
 def adopt_rules(rng: Random, state: State) -> Order:
-    return system.AdoptRules(rules=rng.choice((1, 2, 3, 99)))
+    return system.AdoptRules(rules=rng.choice((1, 2, 4, 99)))
 
 
 def go_on(rng: Random, state: State) -> Order:

@@ -279,6 +279,18 @@ def test_what_ends_in_a_circle_is_not_told_to_be_ready(rules: int, freed: list[s
     assert next(fact for fact in facts if isinstance(fact, task.RolledUp)).unblocked == freed
 
 
+@pytest.mark.parametrize(("rules", "state"), [(3, "done"), (4, "ready")])
+def test_a_plan_calls_nothing_done_that_it_does_not_name(rules: int, state: str):
+    """An earlier plan called it done while it ran; it was stopped, and tried again since."""
+    story = given(submit("told"), register(), rules=rules).after(worker.Drain(worker_id="anvil"))
+    story = story.after(submit("first"), submit("then", depends_on=["told"]), task.Cancel(task_id="default/told"))
+    story = story.after(*planned("p", submit("told", depends_on=["first"], begin="done")), finish(story, "told"))
+    story = story.after(task.Retry(task_id="default/told"))
+    assert (story.state_of("default/told"), story.state_of("default/then")) == ("blocked", "blocked")
+    story = story.after(*planned("q", submit("first", begin="done")))
+    assert (story.state_of("default/told"), story.state_of("default/then")) == (state, "blocked")
+
+
 def test_a_part_moved_to_another_container_leaves_the_first_an_ordinary_task():
     story = given(submit("one"), submit("two"), submit("part", parents=["one"]))
     story = story.after(*planned("q", submit("part", parents=["two"])), register("anvil", "ada", "bob"))

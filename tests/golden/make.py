@@ -27,7 +27,7 @@ MOST_COMMANDS = 330
 BY_THE_CORE = {system.Begin, system.AdoptRules, system.Continue, system.SuspectClock, system.TrustClock}
 WAYS = {
     "rules-1": [1], "rules-1-then-2": [1, 2], "rules-2": [2], "rules-2-again": [2], "rules-3": [3],
-    "rules-2-then-3": [2, 3],
+    "rules-2-then-3": [2, 3], "rules-3-then-4": [3, 4], "rules-4": [4],
 }  # fmt: skip
 EVERY = "rules-3-every-command"
 

@@ -84,5 +84,5 @@ def _armed(order: Order, rng: Random) -> Order:
     if isinstance(order, lane.Pause) and rng.random() < 0.2:
         return lane.Pause(lane="explode")
     if isinstance(order, system.AdoptRules) and rng.random() < 0.5:
-        return system.AdoptRules(rules=rng.choice((2, 3, 3)))
+        return system.AdoptRules(rules=rng.choice((2, 3, 4)))
     return order

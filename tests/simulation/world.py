@@ -150,7 +150,7 @@ class World:
     async def play(self) -> None:
         rng = self.rng
         begin = system.Begin(
-            commands_created=self._created, events_created=self._created, rules=rng.choice((1, 2, 3, 3))
+            commands_created=self._created, events_created=self._created, rules=rng.choice((1, 2, 3, 4))
         )
         if rng.random() < 0.5:
             self.server.store("COMMANDS", [encode_command(Sent(id="~begin", by="core", command=begin))])
@@ -168,7 +168,7 @@ class World:
         await self.until(self._settled, SETTLE_WITHIN_S, "all is done that can be")
         self.nemesis.fell_a_tower()
         await self.until(self._settled, SETTLE_WITHIN_S, "a tower of containers is rolled up")
-        laws.sound(self.checker.state)
+        laws.sound(self.checker.state, self.checker.misled)
         laws.the_log_tells(self.checker.state, self.checker.oracle.told)
         await self.until(lambda: self.projector.seq == self.checker.oracle.seq, 60, "the read model caught up")
         self.projector.check()
