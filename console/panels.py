@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -118,6 +119,7 @@ def stream_of(panels: Sequence[Panel], since: At) -> str:
     return "/live" + query(since=since.event_id, panel=about, cells=cells, pace=pace)
 
 
+@lru_cache(maxsize=32)  # many open pages fetch the very same bytes at once
 def _tag(html: str) -> str:
     return blake2b(html.encode(), digest_size=8).hexdigest()
 

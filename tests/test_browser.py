@@ -165,12 +165,11 @@ async def test_a_page_whose_stream_breaks_says_so_and_comes_back_without_a_gap(
     async with window(browser, tower, base) as seen:
         page = await seen.go("/tasks")
         await seen.live()
-        stop = tower.hub._stopping
-        stop.set()
+        tower.hub.stop()
         await expect(page.locator("#lamp")).not_to_have_attribute("data-live", "on", timeout=15_000)
         await tower.submit("meanwhile", title="Came meanwhile")
         await tower.folded()
-        stop.clear()
+        tower.hub._stopping = False
         await seen.live()
         await expect(page.locator("#tasks")).to_contain_text("Came meanwhile")
 
