@@ -9,6 +9,10 @@ group by all
 -- query busy
 select lane, sum(case ended_at when 0 then $until else least(ended_at, $until) end
         - greatest(assigned_at, $since))::bigint as busy_us
-from runs
-where from_seq <= $seq and to_seq > $seq and (ended_at = 0 or ended_at > $since) and assigned_at < $until
+from (
+    select * from runs_moving where from_seq <= $seq and to_seq > $seq and ended_at = 0
+    union all
+    select * from runs where from_seq <= $seq and to_seq > $seq and ended_at > $since
+)
+where assigned_at < $until
 group by lane

@@ -17,6 +17,7 @@ from projections.store import Reader, these
 
 _CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ when looking for the last sign
 _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "tool_calls", "cost_uusd")
+UNDER_WAY = frozenset({"assigned", "running", "held"})
 _STOPPING = {"cancel": "cancelling", "interrupt": "interrupting"}
 
 
@@ -26,11 +27,12 @@ def runs(db: Reader, at: At, wanted: RunFilter) -> Runs:
     where = _where(wanted)
     born = int(wanted.before) if wanted.before.isdecimal() else 0
     clauses = {
+        "of": "_moving" if wanted.states and UNDER_WAY.issuperset(wanted.states) else "",
         "where": where,
         "before": "and r.born < $born" if born else "",
         "limit": f"limit {int(wanted.limit) + 1}" if wanted.limit else "",
     }
-    total = int(db.ask("runs.count", {"where": where}, **values)[0]["n"])
+    total = int(db.ask("runs.count", clauses, **values)[0]["n"])
     found = db.ask("runs.page", clauses, **values, born=born)
     more = bool(wanted.limit) and len(found) > wanted.limit
     found = found[: wanted.limit] if more else found

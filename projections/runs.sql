@@ -109,7 +109,7 @@ left join agents a on a.agent_id = r.agent_id and a.from_seq <= $seq and a.to_se
 order by r.born desc
 
 -- query count
-select count(*) as n from runs r where from_seq <= $seq and to_seq > $seq /*where*/
+select count(*) as n from runs/*of*/ r where from_seq <= $seq and to_seq > $seq /*where*/
 
 -- query span
 select min(stored_us) as first, max(stored_us) as last from moments where seq in ($born, $seq)

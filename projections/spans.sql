@@ -21,9 +21,12 @@ select seq, at_us, run_id, 'continued' as what from facts
 select r.*, case r.ended_at when 0 then greatest($time, r.assigned_at) else r.ended_at end as until,
     case when r.state in ('failed', 'lost') then 'bad' when r.state in ('assigned', 'running', 'held') then 'live'
         when r.state = 'succeeded' then 'run' else 'cut' end as look
-from runs r
-where r.from_seq <= $seq and r.to_seq > $seq and r.assigned_at < $before and (r.ended_at = 0 or r.ended_at >= $since)
-    /*where*/
+from (
+    select * from runs_moving where from_seq <= $seq and to_seq > $seq and ended_at = 0
+    union all
+    select * from runs where from_seq <= $seq and to_seq > $seq and ended_at >= $since and ended_at > 0
+) r
+where r.assigned_at < $before /*where*/
 
 -- query count
 select count(*) as spans, count(distinct agent_id) as agents, min(assigned_at) as first_at

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.domain.spec import TaskSpec
+from core.domain.spec import OPEN, TaskSpec
 from projections.because import because_of, why_of
 from projections.record import timeline
 from projections.rows import At
@@ -143,7 +143,8 @@ def _find(db: Reader, wanted: TaskFilter, clauses: dict[str, str], values: dict[
         found = db.ask("tasks.page", clauses | {"where": f"{clauses['where']} {_NOT_AT_REST}"}, **values, **cursor)
         if len(found) > wanted.limit:
             return found
-    return db.ask("tasks.page", clauses, **values, **cursor)
+    moving = {"of": "_moving"} if wanted.states and OPEN.issuperset(wanted.states) else {}
+    return db.ask("tasks.page", clauses | moving, **values, **cursor)
 
 
 def _open(rank: Any) -> bool:

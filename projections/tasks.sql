@@ -182,7 +182,7 @@ select task_id, session_id, title, kind, state, because, lane, priority, proof, 
     max_attempts, since, retry_at, born, born_at, labels, plan_id, cost,
     /*keys*/
 from (
-    select t.*, 0::bigint as cost from tasks t where from_seq <= $seq and to_seq > $seq /*where*/
+    select t.*, 0::bigint as cost from tasks/*of*/ t where from_seq <= $seq and to_seq > $seq /*where*/
 ) t
 /*cost*/
 where true /*after*/

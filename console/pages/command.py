@@ -20,6 +20,7 @@ from projections.redecide import link_of
 
 routes = APIRouter()
 
+SHOWN_FACTS = 100  # unless all are asked for: a part of a plan makes 400
 SHOWN_BODIES = 40  # facts of which the body is shown; the others are in words
 LONGEST_BODY = 20_000  # characters of a body that are shown
 STEPS_BACK = 4
@@ -63,7 +64,7 @@ async def _command(desk: Desk, look: Look, seq: int) -> dict[str, Any]:
     assert page is not None  # what is in COMMANDS stays
     try:
         ordered = await _stored(desk.ledger, "COMMANDS", seq, seq)
-        links = await _links(desk.ledger, page)
+        links = await _links(desk.ledger, page, None if look.get("facts") == "all" else SHOWN_FACTS)
         absent = ""
     except LedgerError as error:
         ordered, links, absent = [], [], str(error)
@@ -87,12 +88,13 @@ async def _stored(ledger: Ledger, stream: Stream, first: int, last: int) -> list
     return found
 
 
-async def _links(ledger: Ledger, page: CommandPage) -> list[Link]:
-    """The command's facts as they are stored, each held against the one before it."""
+async def _links(ledger: Ledger, page: CommandPage, most: int | None) -> list[Link]:
+    """The command's facts as they are stored, the first ``most`` of them, each held against the one before it."""
     if not page.first:
         return []
     before = max(1, page.first - 1)
-    stored = await _stored(ledger, "EVENTS", before, page.last)
+    last = page.last if most is None else min(page.last, page.first + most - 1)
+    stored = await _stored(ledger, "EVENTS", before, last)
     chain = chain_of(stored[0].data) if before < page.first else GENESIS_CHAIN
     words = {fact.seq: fact for fact in page.facts}
     links: list[Link] = []

@@ -9,6 +9,7 @@ import pytest
 
 from console.proof import Prover
 from core.domain import lane
+from core.domain.spec import TaskSpec
 from core.envelope import Sent, encode_command
 from core.ledger import Stored
 from tests.console.tower import Tower
@@ -63,6 +64,16 @@ async def test_a_command_s_page_shows_its_body_its_facts_and_what_led_to_it(busy
     assert "which gave out" in page
     assert 'class="vh">holds' in page
     assert "</svg>broken" not in page
+
+
+async def test_of_very_many_facts_the_first_hundred_are_shown_and_the_others_are_a_link_away(tower: Tower):
+    await tower.bring_plan(**{f"t{n}": TaskSpec(title="work") for n in range(120)})
+    await tower.folded()
+    seq = await seq_of(tower, type="plan.add")
+    page = (await tower.client.get(f"/commands/{seq}")).text
+    assert (page.count('<li id="fact-'), "All 120 facts" in page) == (100, True)
+    page = (await tower.client.get(f"/commands/{seq}?facts=all")).text
+    assert (page.count('<li id="fact-'), "All 120 facts" in page) == (120, False)
 
 
 async def test_a_report_is_led_back_to_the_order_that_gave_the_run_out(busy: Tower):
