@@ -12,7 +12,7 @@ from projections.store import Reader
 # What workers and timers say in the course of the work; not orders somebody gave.
 REPORTS = (
     "run.start", "run.progress", "run.finish", "worker.register", "worker.leave", "worker.lose", "task.wake",
-    "core.begin", "core.continue", "core.suspect_clock",
+    "worker.grow", "core.begin", "core.continue", "core.suspect_clock",
 )  # fmt: skip
 
 
