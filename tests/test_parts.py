@@ -32,8 +32,8 @@ async def test_the_live_part_is_byte_for_byte_inside_the_page(busy: Tower, path:
     for source in sources:
         answer = await busy.client.get(source, headers={"HX-Request": "true"})
         assert answer.status_code == 200
-        # two say something only when something is the matter, the third when something was printed
-        assert answer.text or re.search(r"part=(model|halted|agent_output)$", source)
+        # three say something only when something is the matter, the fourth when something was printed
+        assert answer.text or re.search(r"part=(model|halted|task_why|agent_output)$", source)
         for _ in range(5):  # a run's line grows with the time, so the two must be drawn in one second
             if still(answer.text) in still(page):
                 break

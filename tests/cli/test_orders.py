@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.domain.system import NEWEST_RULES
 from tests.cli.command_line import Instance, until
 
 
@@ -242,4 +243,4 @@ def test_a_run_that_is_not_there_cannot_be_steered(instance: Instance, session: 
     assert instance("agent", "stop", "nowhere/nobody").code == 3
     assert instance("agent", "restart", "nowhere/nobody").code == 3
     assert instance("worker", "hire", "nowhere", "sim").code == 3
-    assert instance("rules", "adopt", "3").code == 0  # they are in force already
+    assert instance("rules", "adopt", str(NEWEST_RULES)).code == 0  # they are in force already
