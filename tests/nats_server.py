@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -76,9 +77,11 @@ class NatsServer:
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Freeze it: connections stay open and nothing answers."""
+        """Freeze it, and return when it is: connections stay open and nothing answers."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        # A signal is sent at once but taken when each of its threads gets to it: a busy one answers a message or two.
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Thaw it again."""
