@@ -75,6 +75,7 @@ class Link:
         self._replies = Replies(self._client.new_inbox().encode() + b".")
         self._closing = False
         self._last_error: Exception | None = None
+        self._refused: Exception | None = None  # that we were not let in says more than what came after it
 
     @property
     def server(self) -> Mapping[str, Any]:
@@ -189,7 +190,7 @@ class Link:
         )
         try:
             if not await bounded(connecting, wait_s):
-                raise self._last_error or TimeoutError("no answer")
+                raise self._refused or self._last_error or TimeoutError("no answer")
             await self._replies_listen()
         except (nats.errors.Error, OSError) as error:
             self._closing = True
@@ -239,6 +240,8 @@ class Link:
 
     async def _heard_error(self, error: Exception) -> None:
         self._last_error = error
+        if "authoriz" in str(error).lower():
+            self._refused = error
         forbidden = FORBIDDEN.search(str(error))
         if forbidden is not None:
             self._replies.forbid(forbidden[1])

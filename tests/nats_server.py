@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import shutil
 import signal
@@ -23,11 +25,23 @@ def binary() -> str:
     return found
 
 
+# Below the ports the system gives to whoever connects (32,768 and up), or a connection takes the port of a server that
+# is about to start; each process of a parallel run begins elsewhere, or two of them take the same one.
+_PORTS = itertools.cycle(range(10_240, 32_000))
+_NEXT = itertools.islice(_PORTS, os.getpid() * 97 % (32_000 - 10_240), None)
+
+
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port nobody listens on, and that this process has not given out before."""
+    for port in _NEXT:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("a cycle has no end")
 
 
 class NatsServer:
@@ -89,11 +103,13 @@ class NatsServer:
         self.process.send_signal(signal.SIGCONT)
 
     def _accepts(self) -> bool:
+        """Whether it answers: it, by the id in its log, and not somebody else's server on the same port."""
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=0.2).close()
+            with socket.create_connection(("127.0.0.1", self.port), timeout=0.2) as link:
+                greeting = link.makefile("rb").readline()
         except OSError:
             return False
-        return True
+        return bool(greeting) and json.loads(greeting.removeprefix(b"INFO "))["server_id"] in self.log.read_text()
 
     def _end(self, how: signal.Signals) -> None:
         process, self.process = self.process, None
