@@ -18,12 +18,17 @@ from core.domain.machine import tag
 from core.envelope import GENESIS_CHAIN, chain_of
 from core.ledger import Gap, Stored, Stream
 from projections.facts import Shaper, Unreadable, decode
-from projections.fold import Fold, Touched, create, split
+from projections.fold import Fold, Touched, split
+from projections.parts import create
 from projections.rows.positions import Changed
 from projections.store import Reader, Store
 
 STREAMS: tuple[Stream, ...] = ("EVENTS", "OBSERVATIONS", "COMMANDS")
 CODE = 3  # a number of how the Python around the SQL folds; a change of it folds the log anew
+_MARK = "insert or replace into folded by name select stream, seq, created, chain, at_us from facts"
+_MARKS = pa.schema(
+    {"stream": pa.string(), "seq": pa.int64(), "created": pa.int64(), "chain": pa.string(), "at_us": pa.int64()}
+)
 log = logging.getLogger(__name__)
 
 
@@ -174,19 +179,24 @@ def digest(db: Reader, tables: Sequence[str]) -> dict[str, str]:
 
 
 def _take_in(db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, expected: int, after: Mark) -> Touched:
-    stands = db.execute("select seq from folded where stream = $stream", {"stream": ready.stream}).fetchall()
+    _, stands = fold.statements.rows("select seq from folded where stream in (select stream from facts)", _row(after))
     if stands and stands[0][0] != expected:
         raise Gap(f"{ready.stream} is folded up to {stands[0][0]}, not {expected}: somebody else wrote to the file")
     touched = Touched()
     for relations in ready.ranges:
         fold.take(ready.stream, relations, touched)
-    _write_mark(db, after)
+    fold.statements.run(_MARK, _row(after))
     return touched
 
 
 def _write_mark(db: duckdb.DuckDBPyConnection, mark: Mark) -> None:
-    db.execute("insert or replace into folded by name select $stream as stream, $seq as seq, $created as created, "
-               "$chain as chain, $at as at_us", msgspec.structs.asdict(mark))  # fmt: skip
+    facts = _row(mark)
+    assert len(facts) == 1  # DuckDB finds it by its name
+    db.execute(_MARK)
+
+
+def _row(mark: Mark) -> pa.Table:
+    return pa.Table.from_pylist([{**msgspec.structs.asdict(mark), "at_us": mark.at}], schema=_MARKS)
 
 
 def _read_state(db: Reader) -> tuple[str, list[Mark]]:

@@ -37,6 +37,7 @@ class Prepared:
         self.call = f"execute {name}"
         self.source = source
         self.columns: pa.Schema | None = None
+        self.names: list[str] = []
 
 
 class Statements:
@@ -44,7 +45,7 @@ class Statements:
 
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
-        self._prepared: dict[tuple[str, pa.Schema], Prepared] = {}
+        self._prepared: dict[str, list[Prepared]] = {}
         self._made = 0
 
     def forget(self) -> None:
@@ -67,11 +68,21 @@ class Statements:
             prepared.columns = self._db.sql(sql).to_arrow_table().schema
         return as_table(rows, prepared.columns)
 
+    def rows(self, sql: str, facts: pa.Table) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The columns' names and the rows of what it gives, over few."""
+        prepared = self._ready(sql, facts)
+        rows = self._db.fetchall()
+        if not prepared.names:
+            prepared.names = [column[0] for column in self._db.description or ()]
+        return prepared.names, rows
+
     def _ready(self, sql: str, facts: pa.Table) -> Prepared:
         """The statement, prepared and run over these rows."""
-        key = (sql, facts.schema)
-        prepared = self._prepared.get(key) or self._prepare(sql, facts)
-        self._prepared[key] = prepared
+        known = self._prepared.setdefault(sql, [])
+        prepared = next((each for each in known if each.source.rows.schema.equals(facts.schema)), None)
+        if prepared is None:
+            prepared = self._prepare(sql, facts)
+            known.append(prepared)
         prepared.source.rows = facts
         self._db.execute(prepared.call)
         return prepared

@@ -1,0 +1,109 @@
+"""Few rows of an interval table at once, row by row: what Arrow does to thirty columns costs more than they are worth.
+
+Measured for 30 facts: 26 ms of processor time with the columns of ``many.py``, 17 with these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from projections.intervals import OPEN
+from projections.parts import Parts
+from projections.sql import Table
+from projections.statements import Statements
+
+Change = Sequence[Any]  # key, from_seq, the table's columns; None where a block says nothing
+KEY, FROM = 0, 1
+
+
+class Few:
+    """The same as ``Many``: a law compares them."""
+
+    def __init__(self, statements: Statements, parts: Parts) -> None:
+        self._statements = statements
+        self._parts = parts
+
+    def changes(self, table: Table, relations: Mapping[str, pa.Table]) -> list[Change]:
+        """Every row the blocks make."""
+        names = self._parts.shape(table).names
+        made: list[Change] = []
+        for name, block in table.on.items():
+            if name in relations:
+                columns, rows = self._statements.rows(block.sql, relations[name])
+                made += map(_placing(columns, names), rows)
+        return made
+
+    def move(self, table: Table, changes: list[Change]) -> list[Change]:
+        """New rows end the open ones and stand in their place. All rows that changed, ``to_seq`` at the end."""
+        shape = self._parts.shape(table)
+        before = self._before(table, changes, shape.names)
+        by_key: dict[str, list[Change]] = {key: [row] for key, row in before.items()}
+        born = _born(table, changes, shape.names)
+        for change in sorted(changes, key=lambda row: (row[KEY], row[FROM])):
+            if change[KEY] in before or change[KEY] in born or "born" not in table.columns:
+                by_key.setdefault(change[KEY], []).append(change)  # a tape of one task names others not on it
+        fresh = [row for key in sorted(by_key) for row in _intervals(by_key[key])]
+        rests = _at_rest(table, shape.names)
+        past = [row for row in fresh if row[-1] < OPEN]
+        still = [row for row in fresh if row[-1] == OPEN]
+        self._insert("past", table, past, shape)
+        self._insert("rest", table, [row for row in still if rests(row)], shape)
+        self._insert("now", table, [row for row in still if not rests(row)], shape)
+        return fresh
+
+    def _before(self, table: Table, changes: list[Change], names: list[str]) -> dict[str, Change]:
+        """How those stood that are not new, by key; they stand no longer."""
+        born = _born(table, changes, names)
+        older = sorted({row[KEY] for row in changes} - born)
+        rows = self._parts.take_out("now", table, older)
+        if table.final and len(rows) < len(older):
+            standing = {row[KEY] for row in rows}
+            rows += self._parts.take_out("rest", table, [key for key in older if key not in standing])
+        return {row[KEY]: row for row in rows}
+
+    def _insert(self, part: str, table: Table, rows: list[Change], shape: pa.Schema) -> None:
+        if rows:
+            fields = [*shape, pa.field("to_seq", pa.int64())]
+            columns = zip(*rows, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, fields, strict=True)]
+            self._parts.insert(part, table, pa.table(arrays, schema=pa.schema(fields)))
+
+
+def _placing(columns: Sequence[str], names: list[str]) -> Callable[[tuple[Any, ...]], Change]:
+    """What puts a block's row into the order of the table's columns."""
+    columns = ["from_seq" if column == "seq" else column for column in columns]
+    unknown = set(columns) - set(names)
+    if unknown:
+        raise ValueError(f"no table has the columns {', '.join(sorted(unknown))} that a block sets")
+    places = [columns.index(name) if name in columns else -1 for name in names]
+    return lambda row: [None if place < 0 else row[place] for place in places]
+
+
+def _born(table: Table, changes: list[Change], names: list[str]) -> set[str]:
+    if "born" not in table.columns:
+        return set()
+    born = names.index("born")
+    return {row[KEY] for row in changes if row[born] is not None}
+
+
+def _intervals(rows: list[Change]) -> list[Change]:
+    """Each row ends where the next begins, and keeps what that one leaves out."""
+    whole: list[list[Any]] = []
+    for row in rows:
+        if whole:
+            row = [old if new is None else new for old, new in zip(whole[-1], row, strict=True)]
+        whole.append(list(row))
+    ends = [row[FROM] for row in whole[1:]] + [OPEN]
+    return [[*row, end] for row, end in zip(whole, ends, strict=True)]
+
+
+def _at_rest(table: Table, names: list[str]) -> Callable[[Change], bool]:
+    """What tells whether an open row is of the kind that hardly changes again."""
+    column, *values = table.final or ("",)
+    if not table.final or not values:
+        return lambda row: bool(table.final)
+    place = names.index(column)
+    return lambda row: row[place] in values

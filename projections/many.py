@@ -1,0 +1,79 @@
+"""Many rows of an interval table at once, in Arrow: changes go in, and end the rows that stood before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from projections.intervals import OPEN, intervals
+from projections.parts import Parts
+from projections.sql import Table
+from projections.statements import Statements
+
+
+class Many:
+    """A block reads ``facts``: DuckDB finds the Arrow table of that name among the arguments of what runs it."""
+
+    def __init__(self, statements: Statements, parts: Parts) -> None:
+        self._statements = statements
+        self._parts = parts
+
+    def changes(self, table: Table, relations: Mapping[str, pa.Table]) -> pa.Table:
+        """Every row the blocks make, NULL where a block says nothing."""
+        made = [
+            self._statements.ask(block.sql, relations[name], anew=block.alone)
+            for name, block in table.on.items() if name in relations
+        ]  # fmt: skip
+        shape = self._parts.shape(table)
+        return pa.concat_tables([in_shape(rows.rename_columns({"seq": "from_seq"}), shape) for rows in made])
+
+    def move(self, table: Table, changes: pa.Table) -> pa.Table:
+        """New rows end the open ones and stand in their place. All rows that changed."""
+        parts, key = self._parts, table.key
+        born = changes.filter(pc.is_valid(changes["born"]))[key] if "born" in table.columns else changes[key][:0]
+        older = without(pc.unique(changes[key]), born)
+        standing = parts.those("now", table, older)
+        if len(standing):
+            parts.delete("now", table, standing[key])
+        resting = parts.those("rest", table, without(older, standing[key])) if table.final else standing[:0]
+        if len(resting):  # a failed task is tried again
+            parts.delete("rest", table, resting[key])
+        if "born" in table.columns:  # a tape of one task names others that are not on it
+            strange = without(without(older, standing[key]), resting[key])
+            changes = changes.filter(pc.invert(pc.is_in(changes[key], strange)))
+        rows = pa.concat_tables([changes, standing, resting])
+        fresh = intervals(rows.sort_by([(key, "ascending"), ("from_seq", "ascending")]), key)
+        over = pc.less(fresh["to_seq"], OPEN)
+        parts.insert("past", table, fresh.filter(over))
+        still = fresh.filter(pc.invert(over))
+        rests = at_rest(table, still)
+        parts.insert("rest", table, still.filter(rests))
+        parts.insert("now", table, still.filter(pc.invert(rests)))
+        return fresh
+
+
+def in_shape(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows with exactly these columns, NULL where they have none."""
+    there = set(rows.column_names)
+    unknown = there - set(schema.names)
+    if unknown:
+        raise ValueError(f"no table has the columns {', '.join(sorted(unknown))} that a block sets")
+    columns = [
+        rows[field.name].cast(field.type) if field.name in there else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def without(keys: pa.Array, others: pa.ChunkedArray) -> pa.Array:
+    return keys.filter(pc.invert(pc.is_in(keys, others)))
+
+
+def at_rest(table: Table, rows: pa.Table) -> pa.ChunkedArray:
+    """Whether an open row is of the kind that hardly changes again."""
+    column, *values = table.final or ("to_seq",)
+    if not table.final:
+        return pc.is_null(rows[column])
+    return pc.is_in(rows[column], pa.array(values)) if values else pc.is_valid(rows["to_seq"])

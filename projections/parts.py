@@ -1,0 +1,84 @@
+"""The three parts an interval table stands in, and the statements that move its rows.
+
+An interval is a row with ``from_seq`` (its fact's) and ``to_seq`` (the next fact's about the same key, or ``OPEN``).
+Rows still open and likely to change stand in ``<table>_now``, open ones that hardly change again in ``<table>_rest``,
+those that are over in ``<table>_past``, and ``<table>`` is all three. ``<table>_moving`` leaves out ``_rest``: all
+that is at work or waits, at any moment, is in there. So a fold costs what is alive, not what ever was
+(measured at 1 M rows: 30 ms a batch of 5,000; in one table 90 ms). And what is over stands in the order in which it
+ended: a question about a moment reads of it only the part around that moment, one about now nothing at all.
+"""
+
+# ruff: noqa: S608 - table and column names come from our own .sql files; values are parameters
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from projections.sql import Table
+from projections.statements import Statements
+
+PARTS = ("now", "rest", "past")
+Rows = list[tuple[Any, ...]]
+
+
+def create(db: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """The table, empty."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
+    if not table.key:
+        db.execute(f"create table {table.name} ({columns})")
+        return
+    for part in PARTS:
+        db.execute(f"create table {table.name}_{part} ({table.key} varchar, from_seq bigint, to_seq bigint, {columns})")
+    for view, parts in ((table.name, PARTS), (f"{table.name}_moving", ("now", "past"))):
+        db.execute(f"create view {view} as {' union all '.join(f'from {table.name}_{part}' for part in parts)}")
+
+
+class Parts:
+    """The parts of every table, on one connection. A change is a row without ``to_seq``: key, ``from_seq``, columns."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, statements: Statements) -> None:
+        self._db = db
+        self._statements = statements
+        self._shapes: dict[str, pa.Schema] = {}
+
+    def shape(self, table: Table) -> pa.Schema:
+        """The columns of a change."""
+        if table.name not in self._shapes:
+            empty = self._db.sql(f"select {_change(table)} from {table.name}_past limit 0")
+            self._shapes[table.name] = empty.to_arrow_table().schema
+        return self._shapes[table.name]
+
+    def those(self, part: str, table: Table, keys: pa.Array) -> pa.Table:
+        """The changes of these keys that stand in a part."""
+        if not len(keys):
+            return self.shape(table).empty_table()
+        return self._statements.ask(f"select {_change(table)} from {table.name}_{part} {_of_keys(table)}", _keys(keys))
+
+    def delete(self, part: str, table: Table, keys: pa.Array) -> None:
+        self._statements.run(f"delete from {table.name}_{part} {_of_keys(table)}", _keys(keys))
+
+    def take_out(self, part: str, table: Table, keys: list[str]) -> Rows:
+        """The changes of these few keys that stood in a part; they are gone from it."""
+        if not keys:
+            return []
+        sql = f"delete from {table.name}_{part} {_of_keys(table)} returning {_change(table)}"
+        return self._statements.rows(sql, _keys(pa.array(keys, pa.string())))[1]
+
+    def insert(self, part: str, table: Table, rows: pa.Table) -> None:
+        """Changes with their ``to_seq``."""
+        if len(rows):
+            self._statements.run(f"insert into {table.name}_{part} by name select * from facts", rows)
+
+
+def _change(table: Table) -> str:
+    return f"{table.key}, from_seq, * exclude ({table.key}, from_seq, to_seq)"
+
+
+def _of_keys(table: Table) -> str:
+    return f"where {table.key} in (select k from facts)"
+
+
+def _keys(keys: pa.Array) -> pa.Table:
+    return pa.table({"k": keys})
