@@ -93,9 +93,8 @@ def _intervals(rows: list[Change]) -> list[Change]:
     """Each row ends where the next begins, and keeps what that one leaves out."""
     whole: list[list[Any]] = []
     for row in rows:
-        if whole:
-            row = [old if new is None else new for old, new in zip(whole[-1], row, strict=True)]
-        whole.append(list(row))
+        last = whole[-1] if whole else row
+        whole.append([old if new is None else new for old, new in zip(last, row, strict=True)])
     ends = [row[FROM] for row in whole[1:]] + [OPEN]
     return [[*row, end] for row, end in zip(whole, ends, strict=True)]
 
@@ -103,7 +102,7 @@ def _intervals(rows: list[Change]) -> list[Change]:
 def _at_rest(table: Table, names: list[str]) -> Callable[[Change], bool]:
     """What tells whether an open row is of the kind that hardly changes again."""
     column, *values = table.final or ("",)
-    if not table.final or not values:
-        return lambda row: bool(table.final)
+    if not values:
+        return lambda _: bool(table.final)
     place = names.index(column)
     return lambda row: row[place] in values

@@ -178,7 +178,7 @@ def digest(db: Reader, tables: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _take_in(db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, expected: int, after: Mark) -> Touched:
+def _take_in(_db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, expected: int, after: Mark) -> Touched:
     _, stands = fold.statements.rows("select seq from folded where stream in (select stream from facts)", _row(after))
     if stands and stands[0][0] != expected:
         raise Gap(f"{ready.stream} is folded up to {stands[0][0]}, not {expected}: somebody else wrote to the file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from math import inf
 from typing import Any, Literal
 
 import msgspec
@@ -49,6 +50,7 @@ class Attempt:
         self.began = means.clock.monotonic()
         self.started = False  # whether ``run.start`` was reported
         self.changed = False  # whether there is progress that was not reported
+        self.told_at = -inf  # when progress was last reported
         self.step = ""
         self.percent: int | None = None
         self.usage = Usage()

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.05
 SHORT_S = 0.05  # a run over before this is reported by its finish alone
-PROGRESS_EVERY_S = 1.0  # for one run; all runs of a worker together report PROGRESS_RATE times a second at most
-PROGRESS_RATE = 200
+PROGRESS_EVERY_S = 1.0  # for one run: what changes first is told at once, what follows within this goes together
+PROGRESS_RATE = 200  # reports a second, of all runs of a worker
 LATE_S = 1.0  # the keeper enforces a time limit; what has none is stopped so much later
 
 End = Literal["drained", "lease", "fenced"]
@@ -79,7 +79,6 @@ class Shift:
         self._artifacts, self._folder = artifacts, folder
         self._runs: dict[str, Attempt] = {}
         self._to_start: deque[Attempt] = deque()  # in the order in which they began
-        self._progress_at = 0.0
         self._some = asyncio.Event()
 
     @property
@@ -288,12 +287,13 @@ class Shift:
                 self._reports.start(attempt.job.run_id)
 
     def _say_progress(self, now: float) -> None:
-        if now < self._progress_at:
-            return
-        changed = [each for each in self._runs.values() if each.changed and each.started and each.verdict is None]
-        self._progress_at = now + max(PROGRESS_EVERY_S, len(changed) / PROGRESS_RATE)
-        for attempt in changed:
-            attempt.changed = False
+        """Each run at its own time: two hundred reports at one stroke would keep everybody who reads them waiting."""
+        told = now - PROGRESS_EVERY_S
+        due = [each for each in self._runs.values() if each.changed and each.started and each.told_at <= told]
+        due = [each for each in due if each.verdict is None]
+        due.sort(key=lambda attempt: attempt.told_at)
+        for attempt in due[: round(PROGRESS_RATE * TICK_S)]:
+            attempt.changed, attempt.told_at = False, now
             self._reports.progress(
                 attempt.job.run_id,
                 step=attempt.step,

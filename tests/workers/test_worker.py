@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ async def test_a_longer_run_is_reported_started_then_progress_at_most_once_a_sec
     assert reports[-1] == "finish"
     assert set(reports[1:-1]) == {"progress"}
     assert 1 <= len(reports[1:-1]) <= 5
+
+
+async def test_sixty_runs_do_not_all_tell_at_one_stroke_how_far_they_are(plant: Plant):
+    plant.hire(Pool(adapter="sim", count=60))
+    for n in range(60):
+        await plant.submit(f"t{n}", prompt="sim: seconds=6 tools=30")
+    commands = plant.ledger.logs["COMMANDS"].messages
+    began = plant.clock.now_us()
+    await plant.pass_(2.0)
+    told = [each.at for each in commands if each.subject.endswith(".progress") and each.at > began + 1_000_000]
+    ticks = Counter((at - began) // 50_000 for at in told)
+    assert len(told) >= 50  # each about once a second
+    assert max(ticks.values()) <= 20  # a tick's share, and what a late one had left
 
 
 async def test_what_a_run_used_and_touched_is_a_fact(plant: Plant):
