@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES = 1 << 20  # of one batch: small enough to be stored well within its timeout
 KEEP_BYTES = 32 << 20  # held while the log cannot be reached
+# After an append: the server makes each durable by itself, and a fleet of 200 that says 700 things a second had it do
+# that 400 times a second, for a fifth of a core.
+REST_S = 0.02
 TRY_AGAIN_S = (0.05, 2.0)  # the first and the longest wait between two tries
 MESSAGE_ID = "Nats-Msg-Id"
 
@@ -59,13 +62,15 @@ class Outbox:
         await self._empty.wait()
 
     async def run(self) -> None:
-        """Append until cancelled."""
+        """Append until cancelled. The first of what comes goes at once."""
         while True:
             if not self._waiting:
-                self._empty.set()
                 self._news.clear()
                 await self._news.wait()
             await self._store(self._next())
+            if not self._waiting:
+                self._empty.set()
+            await self._clock.sleep(REST_S)
 
     def _next(self) -> list[Message]:
         batch: list[Message] = []
