@@ -90,7 +90,7 @@ def _agents(db: Reader, at: At, where: str, of: str = "", **values: Any) -> list
     contexts = _contexts(db, at, under_way)
     halted = fleet_state(db, at).halted
     return [
-        _agent(
+        made(
             row, totals.get(row["agent_id"], {}), under_way.get(row["run_id"]), contexts.get(row["run_id"]),
             halted=halted,
         )
@@ -106,15 +106,21 @@ def _contexts(db: Reader, at: At, under_way: dict[str, Run]) -> dict[str, int]:
     since = min(run.assigned_at for run in known) - CLOCKS_APART_US
     ids = [run.run_id for run in known]
     rows = db.ask("agents.usage", observations_seq=at.observations_seq, since=since, run_ids=ids)
-    told: dict[str, list[int]] = {}
+    told: dict[str, list[str]] = {}
     for row in rows:
-        usage = msgspec.json.decode(row["usage"], type=Usage)
-        read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
-        told.setdefault(row["run_id"], []).append(read)
-    return {run_id: max(0, last[0] - (last[1] if len(last) > 1 else 0)) for run_id, last in told.items()}
+        told.setdefault(row["run_id"], []).append(row["usage"])
+    return {run_id: context(words) for run_id, words in told.items()}
 
 
-def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None, context: int | None, *, halted: bool) -> Agent:
+def context(words: Sequence[str]) -> int:
+    """Tokens that the last call of the model read, of the last words on usage, newest first: they are totals."""
+    usages = [msgspec.json.decode(word, type=Usage) for word in words[:2]]
+    read = [each.input_tokens + each.cache_read_tokens + each.cache_write_tokens for each in usages]
+    return max(0, read[0] - (read[1] if len(read) > 1 else 0))
+
+
+def made(row: dict[str, Any], total: dict[str, Any], run: Run | None, context: int | None, *, halted: bool) -> Agent:
+    """An agent of its row in ``agents.page``, its row in ``agents.totals`` (empty: it had no run), and its run."""
     state = agent_state(row)
     since = row["since"]  # it came, went, or was paused or resumed then
     if state == "busy":
@@ -122,7 +128,7 @@ def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None, context:
     elif state == "idle":
         since = max(since, total.get("last_ended", 0))
     estimated, unpriced = _estimate(row["model"], total)
-    told = total.get("cost_uusd")
+    told = total["cost_uusd"] if total.get("priced") else None
     return Agent(
         agent_id=row["agent_id"],
         worker_id=row["worker_id"],
@@ -143,7 +149,7 @@ def _agent(row: dict[str, Any], total: dict[str, Any], run: Run | None, context:
         runs=total.get("runs", 0),
         done=total.get("done", 0),
         failed=total.get("failed", 0),
-        mean_ms=total.get("mean_ms"),
+        mean_ms=total["timed_ms"] / total["timed"] if total.get("timed") else None,
         tokens=total.get("tokens", 0),
         cost_uusd=None if told is None and estimated is None else (told or 0) + (estimated or 0),
         estimated_uusd=estimated or 0,

@@ -56,9 +56,10 @@ order by a.worker_id, length(a.name), a.name
 -- query totals
 select agent_id, count(*) as runs, count(*) filter (state = 'succeeded') as done,
     count(*) filter (state in ('failed', 'lost')) as failed, max(ended_at) as last_ended, max(last_at) as last_at,
-    avg(duration_ms) filter (state in ('succeeded', 'failed')) as mean_ms,
+    count(*) filter (state in ('succeeded', 'failed')) as timed,
+    coalesce(sum(duration_ms) filter (state in ('succeeded', 'failed')), 0)::bigint as timed_ms,
     sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens,
-    sum(cost_uusd)::bigint as cost_uusd,
+    count(cost_uusd) as priced, coalesce(sum(cost_uusd), 0)::bigint as cost_uusd,
     coalesce(sum(input_tokens) filter (cost_uusd is null), 0)::bigint as input_tokens,
     coalesce(sum(output_tokens) filter (cost_uusd is null), 0)::bigint as output_tokens,
     coalesce(sum(cache_read_tokens) filter (cost_uusd is null), 0)::bigint as cache_read_tokens,
@@ -74,6 +75,13 @@ select run_id, usage from (
         and list_contains($run_ids, run_id)
 )
 where back <= 2 order by run_id, back
+
+-- What a roster in memory begins with.
+-- query standing
+select * exclude (to_seq) from agents where from_seq <= $seq and to_seq > $seq
+
+-- query under_way
+select * exclude (to_seq) from runs_moving where from_seq <= $seq and to_seq > $seq and ended_at = 0
 
 -- query was
 select since as at, present, paused, because from agents

@@ -5,9 +5,10 @@ Measured for 30 facts: 26 ms of processor time with the columns of ``many.py``, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from projections.intervals import OPEN
@@ -17,6 +18,26 @@ from projections.statements import Statements
 
 Change = Sequence[Any]  # key, from_seq, the table's columns; None where a block says nothing
 KEY, FROM = 0, 1
+
+
+class Moved(msgspec.Struct):
+    """The rows that stood before, by key, and all that changed, in order, ``to_seq`` at their end."""
+
+    names: list[str]
+    before: dict[str, Change]
+    fresh: list[Change]
+
+    def ids(self, column: str) -> Iterable[str]:
+        place = self.names.index(column)
+        return {row[place] for row in self.fresh}
+
+    def pairs(self) -> list[tuple[dict[str, Any] | None, dict[str, Any]]]:
+        """Of each key the row that stood before (None: it is new) and the one that stands now, by column."""
+        now = [row for row in self.fresh if row[-1] == OPEN]
+        return [(self._named(self.before.get(row[KEY])), dict(zip(self.names, row, strict=False))) for row in now]
+
+    def _named(self, row: Change | None) -> dict[str, Any] | None:
+        return None if row is None else dict(zip(self.names, row, strict=True))
 
 
 class Few:
@@ -36,8 +57,8 @@ class Few:
                 made += map(_placing(columns, names), rows)
         return made
 
-    def move(self, table: Table, changes: list[Change]) -> list[Change]:
-        """New rows end the open ones and stand in their place. All rows that changed, ``to_seq`` at the end."""
+    def move(self, table: Table, changes: list[Change]) -> Moved:
+        """New rows end the open ones and stand in their place."""
         shape = self._parts.shape(table)
         before = self._before(table, changes, shape.names)
         by_key: dict[str, list[Change]] = {key: [row] for key, row in before.items()}
@@ -52,7 +73,7 @@ class Few:
         self._insert("past", table, past, shape)
         self._insert("rest", table, [row for row in still if rests(row)], shape)
         self._insert("now", table, [row for row in still if not rests(row)], shape)
-        return fresh
+        return Moved(shape.names, before, fresh)
 
     def _before(self, table: Table, changes: list[Change], names: list[str]) -> dict[str, Change]:
         """How those stood that are not new, by key; they stand no longer."""

@@ -16,9 +16,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from projections.few import Few
+from projections.few import Few, Moved
 from projections.many import Many
 from projections.parts import Parts
+from projections.roster import WATCHED
 from projections.rows.positions import MANY
 from projections.sql import OBSERVATION, Sql, Table
 from projections.statements import FEW, Statements
@@ -34,6 +35,7 @@ class Touched(msgspec.Struct):
 
     tables: set[str] = set()
     keys: dict[str, set[str] | None] = {}
+    moved: dict[str, Any] = {}  # of the tables a roster is kept from: see there
 
     def add(self, what: str, ids: Iterable[str]) -> None:
         before = self.keys.get(what, set())
@@ -80,19 +82,20 @@ class Fold:
                 sql = f"insert into {table.name} by name select * from ({block.sql})"
                 self.statements.run(sql, relations[name], anew=block.alone)
 
-    def _note(self, table: Table, rows: Any, touched: Touched) -> None:
+    def _note(self, table: Table, rows: Moved | pa.Table | None, touched: Touched) -> None:
         """Which rows of the table changed, and whose they are: a run's step is also news of its task and its agent."""
         touched.tables.add(table.name)
         if rows is None:
             return
         for column, what in NEWS_OF.get(table.name, {table.key: table.name}).items():
-            touched.add(what, self._ids(table, rows, column))
-
-    def _ids(self, table: Table, rows: Any, column: str) -> Iterable[str]:
-        if isinstance(rows, pa.Table):
-            return pc.unique(rows[column]).to_pylist()  # type: ignore[no-any-return]
-        place = self._parts.shape(table).names.index(column)
-        return {row[place] for row in rows}
+            ids = rows.ids(column) if isinstance(rows, Moved) else pc.unique(rows[column]).to_pylist()
+            touched.add(what, ids)
+        if table.name in WATCHED:
+            before = touched.moved.get(table.name, [])
+            few = isinstance(rows, Moved) and before is not None
+            touched.moved[table.name] = [*before, *rows.pairs()] if few else None
+        elif not table.key:
+            touched.moved[table.name] = rows
 
 
 def split(tags: Sequence[str], alone: set[str]) -> list[tuple[int, int]]:

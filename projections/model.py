@@ -6,8 +6,9 @@ the batches, and so does a tape or a test.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import duckdb
@@ -17,13 +18,18 @@ import pyarrow as pa
 from core.domain.machine import tag
 from core.envelope import GENESIS_CHAIN, chain_of
 from core.ledger import Gap, Stored, Stream
+from projections.agents import agents
 from projections.facts import Shaper, Unreadable, decode
 from projections.fold import Fold, Touched, split
 from projections.parts import create
+from projections.roster import Roster, load
+from projections.rows import At
+from projections.rows.agents import Agent
 from projections.rows.positions import Changed
 from projections.store import Reader, Store
 
 STREAMS: tuple[Stream, ...] = ("EVENTS", "OBSERVATIONS", "COMMANDS")
+LEARN_EVERY_S = 1.0  # at most: under a load that moves more than is told row by row, the tables are asked
 CODE = 3  # a number of how the Python around the SQL folds; a change of it folds the log anew
 _MARK = "insert or replace into folded by name select stream, seq, created, chain, at_us from facts"
 _MARKS = pa.schema(
@@ -63,6 +69,8 @@ class Model:
         self.schema = f"{store.sql.digest}-{CODE}"
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
         self._fold = Fold(store.connection, store.sql)
+        self.roster = Roster()
+        self._learn_after = 0.0
         self._shaper = Shaper(store.sql.tables.values())
         self._alone = {name for each in store.sql.tables.values() for name, block in each.on.items() if block.alone}
 
@@ -81,6 +89,7 @@ class Model:
     async def clear(self) -> None:
         """Drop everything and make empty tables."""
         self.store.known.forget()
+        self.roster.forget()
         await self.store.write(_make_tables, self.store.sql, self.schema)
         self.store.known.forget()  # what was asked meanwhile
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
@@ -135,6 +144,7 @@ class Model:
             self._fold.statements.forget()
             raise
         self.marks[ready.stream] = after
+        self.roster.fold(ready.stream, after.seq, touched.moved)
         self._tell_store()
         return self._changed(touched)
 
@@ -148,6 +158,27 @@ class Model:
         if ready.problem is not None:
             raise ready.problem
         return changed
+
+    async def agents_now(self, ids: Collection[str]) -> list[Agent]:
+        """Some agents as they stand, asked for many times a second: from memory, once it has learned them."""
+        found = self.roster.agents(ids)
+        if found is not None:
+            return found
+        at = self._now()
+        loop = asyncio.get_running_loop()
+        if not self.roster.learning and loop.time() >= self._learn_after:
+            self._learn_after = loop.time() + LEARN_EVERY_S
+            self.roster.begin()
+            self.roster.learn(await self.store.query(load, at))
+            return await self.agents_now(ids)
+        return await self.store.query(agents, at, ids=ids)
+
+    def _now(self) -> At:
+        seqs = {stream: mark.seq for stream, mark in self.marks.items()}
+        return At(
+            events_seq=seqs["EVENTS"], observations_seq=seqs["OBSERVATIONS"], commands_seq=seqs["COMMANDS"],
+            at=self.marks["EVENTS"].at,
+        )  # fmt: skip
 
     def _tell_store(self) -> None:
         marks = self.marks

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import Task
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -19,6 +19,7 @@ from core.envelope import chain_of
 from core.ledger import MAX_LIST, Busy, Gap, Head, Ledger, Stored, Stream, Unknown
 from projections.listening import Listener
 from projections.model import STREAMS, Mark, Model, digest
+from projections.rows.agents import Agent
 from projections.rows.positions import Changed, Position, Positions
 from projections.store import Reader, StoreFailed, open_store
 
@@ -85,6 +86,10 @@ class Projector:
     def query(self, ask: Callable[Concatenate[Reader, P], T], *args: P.args, **named: P.kwargs) -> Awaitable[T]:
         """``await read_model.query(tasks, at, TaskFilter())``: a query, run on a reader's thread."""
         return self.model.store.query(ask, *args, **named)
+
+    def agents_now(self, ids: Collection[str]) -> Awaitable[list[Agent]]:
+        """Some agents as they stand now, without a query where that can be."""
+        return self.model.agents_now(ids)
 
     async def wait_for(self, events_seq: int, timeout_s: float) -> bool:
         """Whether the fold reached this EVENTS sequence within the time."""

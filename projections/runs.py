@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -104,6 +104,16 @@ def runs_under_way(db: Reader, at: At, ids: Collection[str] = ()) -> dict[str, R
     return {each.run_id: each for each in _made(db, at, found)}
 
 
+def last_seen(db: Reader, at: At, under_way: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """When something was last observed in each of the runs under way."""
+    if not under_way:
+        return {}
+    since = min(row["assigned_at"] for row in under_way) - _CLOCKS_APART_US
+    run_ids = [row["run_id"] for row in under_way]
+    found = db.ask("runs.last_seen", observations_seq=at.observations_seq, since=since, run_ids=run_ids)
+    return {row["run_id"]: row["at_us"] for row in found}
+
+
 _FAILED = """and ref in (
     select ref from observations
     where run_id = $run_id and stored_us between $since and $until and seq <= $observations_seq
@@ -118,21 +128,12 @@ def _where(wanted: RunFilter) -> str:
 
 
 def _made(db: Reader, at: At, found: list[dict[str, Any]]) -> list[Run]:
-    seen = _last_seen(db, at, [row for row in found if not row["ended_at"]])
-    return [_run(row, seen.get(row["run_id"], 0)) for row in found]
+    seen = last_seen(db, at, [row for row in found if not row["ended_at"]])
+    return [made(row, seen.get(row["run_id"], 0)) for row in found]
 
 
-def _last_seen(db: Reader, at: At, under_way: list[dict[str, Any]]) -> dict[str, int]:
-    """When something was last observed in each of the runs under way."""
-    if not under_way:
-        return {}
-    since = min(row["assigned_at"] for row in under_way) - _CLOCKS_APART_US
-    run_ids = [row["run_id"] for row in under_way]
-    found = db.ask("runs.last_seen", observations_seq=at.observations_seq, since=since, run_ids=run_ids)
-    return {row["run_id"]: row["at_us"] for row in found}
-
-
-def _run(row: dict[str, Any], seen: int) -> Run:
+def made(row: dict[str, Any], seen: int) -> Run:
+    """A run of its row in ``runs.page``, something of which was last seen then (0: never)."""
     fields = {name: row[name] for name in Run.__struct_fields__ if name in row}
     fields |= {"files": tuple(row["files"]), "checks": tuple(row["checks"])}
     return Run(**fields, usage=Usage(**{name: row[name] for name in _USAGE}), last_seen=max(row["last_at"], seen))

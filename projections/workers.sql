@@ -20,6 +20,9 @@ select seq, worker_id, 'lost' as state, 'no beat was seen for a whole TTL' as be
     len(released) as released, at_us as since
 from facts
 
+-- query standing
+select * exclude (to_seq) from workers where from_seq <= $seq and to_seq > $seq
+
 -- query page
 select worker_id, state, epoch, since, boot_id, host, pid, version, because, last_beat, released,
     coalesce(a.n, 0) as agents, coalesce(r.n, 0) as busy

@@ -75,7 +75,7 @@ async def agent(request: Request, worker: str, name: str) -> Response:
 async def _rows(desk: Desk, ids: Collection[str]) -> dict[str, str]:
     """The roster's rows of some agents, as they are now, for every page that shows them."""
     look = now_of(desk, "/agents")
-    found = await desk.read_model.query(queries.agents, look.at, ids=ids)
+    found = await desk.read_model.agents_now(ids)
     heard = {each.worker_id: desk.beats.last(each.worker_id, each.epoch) for each in found}
     listening = desk.beats.listening
     return {each.agent_id: part("agent_row", look=look, agent=each, heard=heard, listening=listening) for each in found}

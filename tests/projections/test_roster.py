@@ -1,0 +1,120 @@
+"""The roster in memory says what the tables say, and rows say what columns say."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from core.domain import worker
+from core.domain.machine import tag
+from core.domain.words import Usage
+from core.ledger import Stored
+from core.observation import Observation, encode_observation
+from projections import fold, queries, roster
+from projections.rows import At
+from projections.rows.agents import Agent
+from projections.rows.runs import Run
+from projections.runs import runs_under_way
+from tests.projections.folded import Folded
+from tests.projections.history import NOON, History, wandering
+
+SECOND = 1_000_000
+STEADY = 12  # facts
+
+
+def fleet_at_work(seed: int) -> History:
+    """Agents whose models have a known window, and random orders for them."""
+    agents = [worker.AgentSpec(name=name, adapter="sim", model="claude-sonnet-4-5") for name in ("ada", "bob", "cyd")]
+    history = History().order(worker.Register(worker_id="anvil", boot_id="boot-1", agents=agents))
+    return history.wander(Random(seed), 300)
+
+
+def seen_in(runs: list[Run], rng: Random, last_seq: int) -> list[Stored]:
+    """Something is seen in some of the runs."""
+    found = []
+    for run in rng.sample(runs, k=min(len(runs), 2)):
+        seq = last_seq + len(found) + 1
+        usage = Usage(input_tokens=seq * 100, cache_read_tokens=seq * rng.randint(0, 30))
+        kind = rng.choice(("usage", "usage", "text"))
+        seen = Observation(
+            run_id=run.run_id, n=seq, at=run.assigned_at + seq * SECOND, kind=kind,
+            usage=usage if kind == "usage" else None,
+        )  # fmt: skip
+        message = encode_observation(seen)
+        found.append(Stored(seq, message.subject, NOON + seq * SECOND, message.data))
+    return found
+
+
+async def told_by_tables(seen: Folded) -> list[Agent]:
+    return await seen.ask(queries.agents, at_the_end(seen), gone=True)
+
+
+def at_the_end(seen: Folded) -> At:
+    marks = seen.model.marks
+    return At(events_seq=marks["EVENTS"].seq, observations_seq=marks["OBSERVATIONS"].seq, at=marks["EVENTS"].at)
+
+
+@pytest.mark.parametrize("seed", [3, 5, 8])
+async def test_an_agents_row_drawn_from_memory_says_at_every_moment_what_the_tables_say(folded, seed: int):
+    rng, history = Random(seed), fleet_at_work(seed)
+    seen: Folded = await folded()
+    at, from_memory, with_context = 0, 0, 0
+    while at < len(history.events):
+        size = rng.choice((1, 3, 8, 20))
+        await seen.model.take("EVENTS", history.events[at : at + size])
+        at += size
+        under_way = await seen.ask(runs_under_way, at_the_end(seen))
+        sights = seen_in(list(under_way.values()), rng, seen.model.marks["OBSERVATIONS"].seq)
+        if sights:
+            await seen.model.take("OBSERVATIONS", sights)
+        expected = {agent.agent_id: agent for agent in await told_by_tables(seen)}
+        remembered = seen.model.roster.agents(expected.keys())
+        if remembered is not None:
+            from_memory += 1
+            with_context += any(agent.context is not None for agent in remembered)
+            assert {agent.agent_id: agent for agent in remembered} == expected
+        else:
+            await learned(seen)
+    assert from_memory > 20
+    assert with_context
+
+
+async def learned(seen: Folded) -> None:
+    seen.model._learn_after = 0.0
+    await seen.model.agents_now(())
+    assert seen.model.roster.agents(()) == []
+
+
+async def test_what_moves_while_the_roster_is_learned_is_in_it(folded):
+    history = fleet_at_work(11)
+    begun = next(n for n in range(len(history.events) // 2, len(history.events)) if steady(history, n))
+    seen = await (await folded()).take(history, until=begun)
+    seen.model.roster.begin()
+    known = await seen.ask(roster.load, at_the_end(seen))
+    for message in history.events[begun : begun + STEADY]:
+        await seen.model.take("EVENTS", [message])
+    seen.model.roster.learn(known)
+    expected = await told_by_tables(seen)
+    remembered = seen.model.roster.agents([agent.agent_id for agent in expected])
+    assert remembered is not None
+    assert sorted(remembered, key=by_id) == sorted(expected, key=by_id)
+
+
+def steady(history: History, after: int) -> bool:
+    """Whether no worker comes or goes in the facts that follow, and some runs end."""
+    tags = [tag(recorded.fact) for recorded in history.recorded[after : after + STEADY]]
+    told = all(not name.startswith("worker.") or name == "worker.assigned" for name in tags)
+    return told and "run.succeeded" in tags and len(tags) == STEADY
+
+
+def by_id(agent: Agent) -> str:
+    return agent.agent_id
+
+
+async def test_few_facts_folded_row_by_row_leave_the_very_tables_that_columns_leave(folded, monkeypatch):
+    history = wandering(31, 300)
+    in_rows = await (await folded()).take(history, pieces=Random(2))
+    monkeypatch.setattr(fold, "FEW", 0)
+    in_columns = await (await folded()).take(history, pieces=Random(2))
+    assert await in_rows.digest() == await in_columns.digest()
