@@ -68,6 +68,7 @@ class Fold:
         for table in self._sql.of_stream(stream):
             for name in relations.keys() & table.after.keys():
                 self.statements.run(table.after[name], relations[name], anew=True)
+        self._parts.tidy()
 
     def _how(self, table: Table, relations: Mapping[str, pa.Table]) -> Any:
         """In rows or in columns: one seal alone can be news of a hundred thousand tasks."""

@@ -33,7 +33,8 @@ class Source:
 class Prepared:
     """A statement that is planned; ``columns``: the schema of what it gives, None until somebody asked."""
 
-    def __init__(self, name: str, source: Source) -> None:
+    def __init__(self, name: str, reads: str, source: Source) -> None:
+        self.name, self.reads = name, reads
         self.call = f"execute {name}"
         self.source = source
         self.columns: pa.Schema | None = None
@@ -50,6 +51,13 @@ class Statements:
 
     def forget(self) -> None:
         """What was prepared in a transaction that was rolled back is gone."""
+        self._prepared = {}
+
+    def renew(self) -> None:
+        """Plan anew what is run next: tables were made, and a plan from before is made again for each run of it."""
+        for prepared in (each for known in self._prepared.values() for each in known):
+            self._db.execute(f"deallocate {prepared.name}")
+            self._db.unregister(prepared.reads)
         self._prepared = {}
 
     def run(self, sql: str, facts: pa.Table, *, anew: bool = False) -> None:
@@ -93,7 +101,7 @@ class Statements:
         source = Source(facts)
         self._db.register(name, source)
         self._db.execute(f"prepare p{name} as {_FACTS.sub(name, sql)}")
-        return Prepared(f"p{name}", source)
+        return Prepared(f"p{name}", name, source)
 
 
 def as_table(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:

@@ -9,7 +9,7 @@ import pytest
 
 from core.domain.machine import tag
 from core.ledger import Gap, Stored
-from projections import queries, sql
+from projections import fold, parts, queries, sql
 from projections.facts import FACTS, Unreadable, kinds
 from projections.intervals import OPEN
 from projections.rows.tasks import TaskFilter
@@ -30,6 +30,29 @@ async def test_replaying_a_log_gives_what_following_it_gave(folded):
     followed = await (await folded()).take(history, pieces=Random(7))
     replayed = await (await folded()).take(history)
     assert await followed.digest() == await replayed.digest()
+
+
+async def test_few_facts_folded_row_by_row_leave_the_very_tables_that_columns_leave(folded, monkeypatch):
+    history = wandering(31, 300)
+    in_rows = await (await folded()).take(history, pieces=Random(2))
+    monkeypatch.setattr(fold, "FEW", 0)
+    in_columns = await (await folded()).take(history, pieces=Random(2))
+    assert await in_rows.digest() == await in_columns.digest()
+
+
+async def test_rows_that_were_taken_out_do_not_stay_in_the_way_of_those_that_are_alive(folded, monkeypatch):
+    history = wandering(32, 300)
+    as_it_grows = await (await folded()).take(history, pieces=7)
+    monkeypatch.setattr(parts, "LOOK_AFTER", 10)
+    tidied = await (await folded()).take(history, pieces=7)
+    assert await tidied.digest() == await as_it_grows.digest()
+    assert await rows_held(tidied, "runs_now") < await rows_held(as_it_grows, "runs_now") / 2
+
+
+async def rows_held(seen: Folded, table: str) -> int:
+    """Alive or not."""
+    rows = await seen.ask(Reader.run, "select estimated_size as n from duckdb_tables() where table_name = $t", t=table)
+    return int(rows[0]["n"])
 
 
 async def test_a_message_delivered_twice_counts_once(folded):

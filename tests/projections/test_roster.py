@@ -1,4 +1,4 @@
-"""The roster in memory says what the tables say, and rows say what columns say."""
+"""The roster in memory says what the tables say."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from core.domain.machine import tag
 from core.domain.words import Usage
 from core.ledger import Stored
 from core.observation import Observation, encode_observation
-from projections import fold, queries, roster
+from projections import queries, roster
 from projections.rows import At
 from projections.rows.agents import Agent
 from projections.rows.runs import Run
 from projections.runs import runs_under_way
 from tests.projections.folded import Folded
-from tests.projections.history import NOON, History, wandering
+from tests.projections.history import NOON, History
 
 SECOND = 1_000_000
 STEADY = 12  # facts
@@ -110,11 +110,3 @@ def steady(history: History, after: int) -> bool:
 
 def by_id(agent: Agent) -> str:
     return agent.agent_id
-
-
-async def test_few_facts_folded_row_by_row_leave_the_very_tables_that_columns_leave(folded, monkeypatch):
-    history = wandering(31, 300)
-    in_rows = await (await folded()).take(history, pieces=Random(2))
-    monkeypatch.setattr(fold, "FEW", 0)
-    in_columns = await (await folded()).take(history, pieces=Random(2))
-    assert await in_rows.digest() == await in_columns.digest()
