@@ -19,6 +19,7 @@ from console.login import issue
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 WINDOW = {"width": 1440, "height": 900}
+AT_LEAST = 20  # rows, or the page is not the roster
 SHOWN = ("evt.worker.", "evt.run.")  # the facts that move an agent's row
 
 # Notes, for each push of rows, when the frame after it was drawn: [wall milliseconds, EVENTS sequence].
@@ -84,6 +85,9 @@ async def painting(fleet: Fleet, page: Any, seconds: float) -> tuple[list[tuple[
     await asyncio.sleep(seconds)
     until = (await fleet.ledger.head("EVENTS")).last_seq
     await asyncio.sleep(1.0)
+    shown = await page.locator("tr[data-row]").count()
+    if shown < AT_LEAST:
+        raise Failed(f"the page shows {shown} rows: what is pushed has no place there")
     painted = [(int(at_ms * 1000), seq) for at_ms, seq in await page.evaluate("() => window.painted")]
     facts = [
         (each.seq, each.at)

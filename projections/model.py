@@ -163,8 +163,8 @@ class Model:
             raise ready.problem
         return changed
 
-    async def agents_now(self, ids: Collection[str]) -> list[Agent]:
-        """Some agents as they stand, asked for many times a second: from memory, once it has learned them."""
+    async def agents_now(self, ids: Collection[str] = ()) -> list[Agent]:
+        """Agents as they stand, asked for many times a second: from memory, once it has learned them."""
         found = self.roster.agents(ids)
         if found is not None:
             return found

@@ -87,8 +87,8 @@ class Projector:
         """``await read_model.query(tasks, at, TaskFilter())``: a query, run on a reader's thread."""
         return self.model.store.query(ask, *args, **named)
 
-    def agents_now(self, ids: Collection[str]) -> Awaitable[list[Agent]]:
-        """Some agents as they stand now, without a query where that can be."""
+    def agents_now(self, ids: Collection[str] = ()) -> Awaitable[list[Agent]]:
+        """Those agents, or all that are there, as they stand now: without a query where that can be."""
         return self.model.agents_now(ids)
 
     async def wait_for(self, events_seq: int, timeout_s: float) -> bool:

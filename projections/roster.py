@@ -92,12 +92,17 @@ class Roster:
         elif self._known is not None:
             self._take(self._known, moved)
 
-    def agents(self, ids: Collection[str]) -> list[Agent] | None:
-        """Those agents as they stand; None where that is not known."""
+    def agents(self, ids: Collection[str] = ()) -> list[Agent] | None:
+        """Those agents as they stand, or all that are there; None where that is not known."""
         known = self._known
-        return (
-            None if known is None else [self._agent(known, known.agents[each]) for each in ids if each in known.agents]
-        )
+        if known is None:
+            return None
+        if ids:
+            rows = [known.agents[each] for each in ids if each in known.agents]
+        else:
+            there = [row for row in known.agents.values() if row["present"]]
+            rows = sorted(there, key=lambda row: (row["worker_id"], len(row["name"]), row["name"]))
+        return [self._agent(known, row) for row in rows]
 
     def _take(self, known: Known, moved: dict[str, Any]) -> None:
         for kept, name, key in ((known.agents, "agents", "agent_id"), (known.workers, "workers", "worker_id")):

@@ -85,7 +85,7 @@ cells = (Cells("agent", "agents", _rows),)
 
 
 async def _roster(desk: Desk, look: Look) -> dict[str, Any]:
-    everyone = await desk.read_model.query(queries.agents, look.at, gone="gone" in look.all("state"))
+    everyone = await _everyone(desk, look, gone="gone" in look.all("state"))
     workers = await desk.read_model.query(queries.workers, look.at)
     wanted = look.all("state")
     shown = [agent for agent in everyone if not wanted or agent.state in wanted]
@@ -96,9 +96,16 @@ async def _roster(desk: Desk, look: Look) -> dict[str, Any]:
     return {**rows, **_heard(desk, workers)}
 
 
+async def _everyone(desk: Desk, look: Look, *, gone: bool = False) -> list[Agent]:
+    """A part that is fetched again and again is drawn from memory; it may show what its page is yet to be told."""
+    if look.live and look.part and not gone:
+        return await desk.read_model.agents_now()
+    return await desk.read_model.query(queries.agents, look.at, gone=gone)
+
+
 async def _crew(desk: Desk, look: Look) -> dict[str, Any]:
     """How many there are, in how many pools, for the head of the page."""
-    everyone = await desk.read_model.query(queries.agents, look.at)
+    everyone = await _everyone(desk, look)
     return {
         "agents": len(everyone),
         "pools": len({agent.pool or agent.model or agent.adapter for agent in everyone}),

@@ -74,6 +74,7 @@ async def test_an_agents_row_drawn_from_memory_says_at_every_moment_what_the_tab
             from_memory += 1
             with_context += any(agent.context is not None for agent in remembered)
             assert {agent.agent_id: agent for agent in remembered} == expected
+            assert seen.model.roster.agents() == await seen.ask(queries.agents, at_the_end(seen))
         else:
             await learned(seen)
     assert from_memory > 20
@@ -82,8 +83,8 @@ async def test_an_agents_row_drawn_from_memory_says_at_every_moment_what_the_tab
 
 async def learned(seen: Folded) -> None:
     seen.model._learn_after = 0.0
-    await seen.model.agents_now(())
-    assert seen.model.roster.agents(()) == []
+    await seen.model.agents_now()
+    assert seen.model.roster.agents() is not None
 
 
 async def test_what_moves_while_the_roster_is_learned_is_in_it(folded):
