@@ -33,11 +33,12 @@ async def agents(request: Request) -> Response:
     desk, look = await looking(request)
     if look.get("by") not in ("", *GROUPS):
         raise BadQuestion(f"Agents cannot be grouped by {look.get('by')[:40]!r}; there are {', '.join(GROUPS)}.")
-    topics = ("agents", "runs", "workers", "fleet_state")
-    moves = look.get("by") == "state" or look.get("state")  # then a row may stand elsewhere after a change
+    topics = ("agents", "workers", "fleet_state")
+    moves = look.get("by") == "state" or look.get("state")  # then a row may stand elsewhere after a change of its run
+    about = (*topics, "runs") if moves else topics
     panels = [
-        Panel("roster", topics, lambda: _roster(desk, look), every_s=5, cells="agent", pace_s=1 if moves else 5),
-        Panel("crew", topics, lambda: _crew(desk, look), pace_s=1),
+        Panel("roster", about, lambda: _roster(desk, look), every_s=5, cells="agent", pace_s=1 if moves else 0),
+        Panel("crew", (*topics, "runs"), lambda: _crew(desk, look), pace_s=1),
     ]
     return await show(request, desk, look, "agents", "Agents", panels)
 
