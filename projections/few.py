@@ -16,6 +16,7 @@ from projections.parts import Parts
 from projections.sql import Table
 from projections.statements import Statements
 
+FEW = 100  # facts: with more of them these loops would keep the console's other threads waiting
 Change = Sequence[Any]  # key, from_seq, the table's columns; None where a block says nothing
 KEY, FROM = 0, 1
 

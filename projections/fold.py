@@ -16,13 +16,13 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from projections.few import Few, Moved
+from projections.few import FEW, Few, Moved
 from projections.many import Many
 from projections.parts import Parts
 from projections.roster import WATCHED
 from projections.rows.positions import MANY
 from projections.sql import OBSERVATION, Sql, Table
-from projections.statements import FEW, Statements
+from projections.statements import Statements
 
 NEWS_OF = {  # by table: a column, and what its ids are news of
     "runs": {"run_id": "runs", "task_id": "tasks", "agent_id": "agents"},

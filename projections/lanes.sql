@@ -20,10 +20,11 @@ select seq, lane, false as paused, '' as because, '' as actor, at_us as since fr
 
 -- query page
 with containers as (
-    select distinct unnest(s.parents) as task_id
-    from specs s join tasks_moving t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
-    where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
-        and t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'
+    select distinct unnest(parents) as task_id from specs
+    where from_seq <= $seq and to_seq > $seq and len(parents) > 0 and task_id in (
+        select task_id from tasks_moving where from_seq <= $seq and to_seq > $seq
+            and state <> 'done' and state <> 'failed' and state <> 'cancelled' and state <> 'quarantined'
+    )
 ),
 standing as (
     select lane, count(*) filter (state = 'ready') as ready, count(*) filter (state = 'blocked') as blocked,
@@ -61,10 +62,11 @@ where from_seq <= $seq and to_seq > $seq
 
 -- query queue
 with containers as (
-    select distinct unnest(s.parents) as task_id
-    from specs s join tasks_moving t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
-    where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0
-        and t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'
+    select distinct unnest(parents) as task_id from specs
+    where from_seq <= $seq and to_seq > $seq and len(parents) > 0 and task_id in (
+        select task_id from tasks_moving where from_seq <= $seq and to_seq > $seq
+            and state <> 'done' and state <> 'failed' and state <> 'cancelled' and state <> 'quarantined'
+    )
 )
 select task_id from tasks_moving
 where from_seq <= $seq and to_seq > $seq and state = 'ready' and lane = $lane and task_id not in (from containers)

@@ -21,7 +21,7 @@ from projections.sql import Table
 from projections.statements import Statements
 
 PARTS = ("now", "rest", "past")
-LOOK_AFTER = 5_000  # rows taken out
+LOOK_AFTER = 20_000  # rows taken out
 SPARSE = 3  # times as many rows as are alive
 Rows = list[tuple[Any, ...]]
 
