@@ -75,12 +75,15 @@ class Fleet:
         self.run("core", [*module("core"), *self._where(), "--nats-monitor", self.monitor_url])
         await self.until("core", self._has_begun(), within_s)
 
-    async def start_worker(self, agents: str = f"noop:{SLOTS}", name: str = WORKER) -> None:
-        """A worker whose runs' first lines are stamped with the monotonic clock, once its agents are registered."""
+    async def start_worker(
+        self, agents: str = f"noop:{SLOTS}", name: str = WORKER, within_s: float = READY_WITHIN_S
+    ) -> None:
+        """A worker whose runs' first lines are stamped with the monotonic clock, once its agents are registered: that
+        waits for a core that reads a long log first."""
         after = (await self.ledger.head("EVENTS")).last_seq
         stamped = [*module("bench.stamped_worker"), str(self.stamps), "--name", name, "--agents", agents]
         self.run(name, [*stamped, *self._where()])
-        await self.until(name, self.first(f"evt.worker.{name}.registered", after))
+        await self.until(name, self.first(f"evt.worker.{name}.registered", after), within_s)
 
     async def start_console(self, within_s: float = READY_WITHIN_S) -> None:
         """The console, and in it the read models, once it has caught up with the log."""

@@ -36,7 +36,7 @@ async def pages(fleet: Fleet, *, facts: int, gate_ms: float, past_gate_ms: float
     await _write(fleet, facts)
     await fleet.start_console(within_s=60 + facts / 20_000)
     await fleet.start_core(within_s=60 + facts / 20_000)
-    await fleet.start_worker("noop:200")
+    await fleet.start_worker("noop:200", within_s=60 + facts / 10_000)
     paths = [*LISTS, *await _details(fleet.pages)]
     quiet = Quiet()
     async with _steady_work(fleet):
