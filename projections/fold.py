@@ -7,7 +7,7 @@ several times longer than the blocks themselves (measured for three facts: 10 ms
 # ruff: noqa: S608 - table names come from our own .sql files
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -37,9 +37,10 @@ class Touched(msgspec.Struct):
     keys: dict[str, set[str] | None] = {}
     moved: dict[str, Any] = {}  # of the tables a roster is kept from: see there
 
-    def add(self, what: str, ids: Iterable[str]) -> None:
+    def add(self, what: str, ids: set[str] | pa.Array) -> None:
         before = self.keys.get(what, set())
-        both = None if before is None else before.union(ids)
+        many = before is None or len(ids) > MANY
+        both = None if many or before is None else before.union(ids if isinstance(ids, set) else ids.to_pylist())
         self.keys[what] = None if both is None or len(both) > MANY else both
 
 
@@ -89,8 +90,7 @@ class Fold:
         if rows is None:
             return
         for column, what in NEWS_OF.get(table.name, {table.key: table.name}).items():
-            ids = rows.ids(column) if isinstance(rows, Moved) else pc.unique(rows[column]).to_pylist()
-            touched.add(what, ids)
+            touched.add(what, rows.ids(column) if isinstance(rows, Moved) else pc.unique(rows[column]))
         if table.name in WATCHED:
             before = touched.moved.get(table.name, [])
             few = isinstance(rows, Moved) and before is not None
