@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,11 +16,10 @@ from projections.rows import At
 from projections.rows.agents import Agent, AgentPage, Stretch, Worker
 from projections.rows.record import TimelineFilter
 from projections.rows.runs import Run, RunFilter, tokens
-from projections.runs import runs, runs_under_way
+from projections.runs import CLOCKS_APART_US, runs, runs_under_way
 from projections.store import Reader, these
 
 HOUR_US = 3_600_000_000
-CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ
 
 
 def agents(db: Reader, at: At, *, gone: bool = False, ids: Collection[str] = ()) -> list[Agent]:
@@ -100,16 +99,19 @@ def _agents(db: Reader, at: At, where: str, of: str = "", **values: Any) -> list
 
 def _contexts(db: Reader, at: At, under_way: dict[str, Run]) -> dict[str, int]:
     """Tokens that the last call of the model read, by run, where two words on usage tell."""
-    known = [run for run in under_way.values() if context_window(run.model)]
-    if not known:
+    known = {run.run_id: run.assigned_at for run in under_way.values() if context_window(run.model)}
+    return {run_id: context(words) for run_id, words in words_on_usage(db, at, known).items()}
+
+
+def words_on_usage(db: Reader, at: At, runs: Mapping[str, int]) -> dict[str, list[str]]:
+    """The last two words on usage, newest first, by run; ``runs``: when each was assigned."""
+    if not runs:
         return {}
-    since = min(run.assigned_at for run in known) - CLOCKS_APART_US
-    ids = [run.run_id for run in known]
-    rows = db.ask("agents.usage", observations_seq=at.observations_seq, since=since, run_ids=ids)
+    since = min(runs.values()) - CLOCKS_APART_US
     told: dict[str, list[str]] = {}
-    for row in rows:
+    for row in db.ask("agents.usage", observations_seq=at.observations_seq, since=since, run_ids=list(runs)):
         told.setdefault(row["run_id"], []).append(row["usage"])
-    return {run_id: context(words) for run_id, words in told.items()}
+    return told
 
 
 def context(words: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from projections.intervals import OPEN
-from projections.parts import Parts
+from projections.parts import Parts, refuse_unknown
 from projections.sql import Table
 from projections.statements import Statements
 
@@ -61,9 +61,9 @@ class Few:
     def move(self, table: Table, changes: list[Change]) -> Moved:
         """New rows end the open ones and stand in their place."""
         shape = self._parts.shape(table)
-        before = self._before(table, changes, shape.names)
-        by_key: dict[str, list[Change]] = {key: [row] for key, row in before.items()}
         born = _born(table, changes, shape.names)
+        before = self._before(table, sorted({row[KEY] for row in changes} - born))
+        by_key: dict[str, list[Change]] = {key: [row] for key, row in before.items()}
         for change in sorted(changes, key=lambda row: (row[KEY], row[FROM])):
             if change[KEY] in before or change[KEY] in born or "born" not in table.columns:
                 by_key.setdefault(change[KEY], []).append(change)  # a tape of one task names others not on it
@@ -76,10 +76,8 @@ class Few:
         self._insert("now", table, [row for row in still if not rests(row)], shape)
         return Moved(shape.names, before, fresh)
 
-    def _before(self, table: Table, changes: list[Change], names: list[str]) -> dict[str, Change]:
+    def _before(self, table: Table, older: list[str]) -> dict[str, Change]:
         """How those stood that are not new, by key; they stand no longer."""
-        born = _born(table, changes, names)
-        older = sorted({row[KEY] for row in changes} - born)
         rows = self._parts.take_out("now", table, older)
         if table.final and len(rows) < len(older):
             standing = {row[KEY] for row in rows}
@@ -97,9 +95,7 @@ class Few:
 def _placing(columns: Sequence[str], names: list[str]) -> Callable[[tuple[Any, ...]], Change]:
     """What puts a block's row into the order of the table's columns."""
     columns = ["from_seq" if column == "seq" else column for column in columns]
-    unknown = set(columns) - set(names)
-    if unknown:
-        raise ValueError(f"no table has the columns {', '.join(sorted(unknown))} that a block sets")
+    refuse_unknown(columns, names)
     places = [columns.index(name) if name in columns else -1 for name in names]
     return lambda row: [None if place < 0 else row[place] for place in places]
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from projections.intervals import OPEN, intervals
-from projections.parts import Parts
+from projections.parts import Parts, refuse_unknown
 from projections.sql import Table
 from projections.statements import Statements
 
@@ -57,9 +57,7 @@ class Many:
 def in_shape(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """The rows with exactly these columns, NULL where they have none."""
     there = set(rows.column_names)
-    unknown = there - set(schema.names)
-    if unknown:
-        raise ValueError(f"no table has the columns {', '.join(sorted(unknown))} that a block sets")
+    refuse_unknown(there, schema.names)
     columns = [
         rows[field.name].cast(field.type) if field.name in there else pa.nulls(len(rows), field.type)
         for field in schema

@@ -93,9 +93,9 @@ class Model:
     async def clear(self) -> None:
         """Drop everything and make empty tables."""
         self.store.known.forget()
-        self.roster.forget()
         await self.store.write(_make_tables, self.store.sql, self.schema)
         self.store.known.forget()  # what was asked meanwhile
+        self.roster.forget()
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
 
     async def born(self, stream: Stream, created: int) -> None:
@@ -173,7 +173,11 @@ class Model:
         if not self.roster.learning and loop.time() >= self._learn_after:
             self._learn_after = loop.time() + LEARN_EVERY_S
             self.roster.begin()
-            self.roster.learn(await self.store.query(load, at))
+            try:
+                self.roster.learn(await self.store.query(load, at))
+            except BaseException:  # whoever asked may have gone: what moves is not kept for ever for an answer
+                self.roster.forget()
+                raise
             return await self.agents_now(ids)
         return await self.store.query(agents, at, ids=ids)
 

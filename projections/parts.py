@@ -12,6 +12,7 @@ ended: a question about a moment reads of it only the part around that moment, o
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
@@ -92,6 +93,13 @@ class Parts:
             if all_rows > SPARSE * alive:
                 self._db.execute(f"create or replace table {part} as from {part}")
                 self._statements.renew()
+
+
+def refuse_unknown(columns: Iterable[str], names: Sequence[str]) -> None:
+    """``ValueError`` where a block sets a column that its table has not."""
+    unknown = set(columns) - set(names)
+    if unknown:
+        raise ValueError(f"no table has the columns {', '.join(sorted(unknown))} that a block sets")
 
 
 def _change(table: Table) -> str:

@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from projections.agents import context as context_of
-from projections.agents import made
+from projections.agents import made, words_on_usage
 from projections.notes import fleet_state
 from projections.prices import context_window
 from projections.rows import At
@@ -155,18 +155,13 @@ def load(db: Reader, at: At) -> Known:
     """All of it as it stood then, from the tables."""
     seq = at.events_seq
     runs = {row["run_id"]: row for row in db.ask("agents.under_way", seq=seq)}
-    used: dict[str, list[str]] = {}
-    if runs:
-        values = {"observations_seq": at.observations_seq, "run_ids": list(runs), "since": 0}
-        for row in db.ask("agents.usage", **values):
-            used.setdefault(row["run_id"], []).append(row["usage"])
     return Known(
         agents={row["agent_id"]: row for row in db.ask("agents.standing", seq=seq)},
         workers={row["worker_id"]: row for row in db.ask("workers.standing", seq=seq)},
         runs=runs,
         totals={row["agent_id"]: row for row in db.ask("agents.totals", {"where": ""}, seq=seq)},
         seen=last_seen(db, at, list(runs.values())),
-        used=used,
+        used=words_on_usage(db, at, {run_id: run["assigned_at"] for run_id, run in runs.items()}),
         halted=fleet_state(db, at).halted,
         events_seq=seq,
         observations_seq=at.observations_seq,

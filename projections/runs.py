@@ -15,7 +15,7 @@ from projections.rows.record import TimelineFilter
 from projections.rows.runs import Observed, Run, RunFilter, RunPage, Runs, Stage, ToolCall
 from projections.store import Reader, these
 
-_CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ when looking for the last sign
+CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ when looking for the last sign
 _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "tool_calls", "cost_uusd")
 UNDER_WAY = frozenset({"assigned", "running", "held"})
 _STOPPING = {"cancel": "cancelling", "interrupt": "interrupting"}
@@ -108,7 +108,7 @@ def last_seen(db: Reader, at: At, under_way: Sequence[dict[str, Any]]) -> dict[s
     """When something was last observed in each of the runs under way."""
     if not under_way:
         return {}
-    since = min(row["assigned_at"] for row in under_way) - _CLOCKS_APART_US
+    since = min(row["assigned_at"] for row in under_way) - CLOCKS_APART_US
     run_ids = [row["run_id"] for row in under_way]
     found = db.ask("runs.last_seen", observations_seq=at.observations_seq, since=since, run_ids=run_ids)
     return {row["run_id"]: row["at_us"] for row in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 
 import pytest
@@ -100,6 +101,18 @@ async def test_what_moves_while_the_roster_is_learned_is_in_it(folded):
     remembered = seen.model.roster.agents([agent.agent_id for agent in expected])
     assert remembered is not None
     assert sorted(remembered, key=by_id) == sorted(expected, key=by_id)
+
+
+async def test_a_roster_nobody_waits_for_any_more_keeps_nothing_of_what_moves(folded, monkeypatch):
+    seen = await (await folded()).take(fleet_at_work(11))
+
+    async def gone(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(seen.model.store, "query", gone)
+    with pytest.raises(asyncio.CancelledError):
+        await seen.model.agents_now()
+    assert not seen.model.roster.learning
 
 
 def steady(history: History, after: int) -> bool:
