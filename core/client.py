@@ -40,6 +40,8 @@ async def bounded(work: Coroutine[Any, Any, object], within_s: float) -> bool:
 class Transport(TcpTransport):
     """nats-py's TCP transport with larger reads, and a close that does not wait for a peer that is gone."""
 
+    _left = False
+
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:  # noqa: ARG002
         self.close()  # of an attempt that was refused: nats-py would leave its socket to the collector
         await super().connect(uri, READ_BYTES, connect_timeout)
@@ -52,6 +54,15 @@ class Transport(TcpTransport):
         # hold the reconnect for as long as the kernel retries, a quarter of an hour.
         if self._bare_io_writer is not None:
             self._bare_io_writer.transport.abort()
+
+    def leave(self) -> None:
+        """Close for good: what somebody still writes goes nowhere, and is nobody's error."""
+        self._left = True
+        self.close()
+
+    async def drain(self) -> None:
+        if not self._left:
+            await super().drain()  # type: ignore[no-untyped-call]
 
     async def ended(self) -> None:
         """Return when the socket is closed."""
@@ -78,7 +89,7 @@ class Client(NatsClient):
         """Close for good, the socket too. What was not sent by now is not."""
         # Not the other way round: nats-py's close() waits for a socket that a frozen server may never empty.
         self.forget_unsent()
-        self.transport.close()
+        self.transport.leave()
         await bounded(self.close(), END_WITHIN_S)
         await self.transport.ended()
 

@@ -292,6 +292,7 @@ class Engine:
             await self._clock.sleep(LOOK_S)
             if self.state.pending:  # the order to go on may have been lost
                 self._wake.set()
+            self._keep_snapshot()  # it may have come due while the one before was being written
             try:
                 await self._watch.look(self.state)
             except LedgerError as error:
@@ -301,6 +302,7 @@ class Engine:
         await self._ledger.append("COMMANDS", [encode_command(Sent(id=order_id, by="core", command=command))])
 
     def _keep_snapshot(self) -> None:
-        if self._snapshots is not None and self.state.seq - self._saved_seq >= SNAPSHOT_FACTS:
+        if self._snapshots is None or self.state.seq - self._saved_seq < SNAPSHOT_FACTS:
+            return
+        if self._snapshots.keep(self.state, self._scribe.chain):
             self._saved_seq = self.state.seq
-            self._snapshots.keep(self.state, self._scribe.chain)

@@ -106,7 +106,7 @@ class Link:
         """Wait while the socket holds more than it should; returns at once when the link is down."""
         if self.up:
             try:
-                await self._client.transport.drain()  # type: ignore[no-untyped-call]
+                await self._client.transport.drain()
             except OSError:
                 return  # the loss is noticed and told by the reader
 

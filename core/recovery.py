@@ -59,8 +59,8 @@ class Snapshots(Protocol):
 
     async def newest(self) -> Snapshot | None: ...
 
-    def keep(self, state: State, chain: str) -> None:
-        """Begin to keep a snapshot of the state as it is now; does not wait, and may leave it be."""
+    def keep(self, state: State, chain: str) -> bool:
+        """Begin to keep a snapshot of the state as it is now; does not wait. False: busy with one, ask again later."""
         ...
 
 

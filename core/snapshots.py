@@ -67,9 +67,9 @@ class ForkedSnapshots:
     async def _names(self) -> list[str]:
         return sorted(each.name for each in await self._objects.objects() if each.name.startswith(PREFIX))
 
-    def keep(self, state: State, chain: str) -> None:
+    def keep(self, state: State, chain: str) -> bool:
         if self._writing is not None and not self._writing.done():
-            return
+            return False
         path = self._scratch / f"snapshot-{os.getpid()}"
         name = f"{PREFIX}{state.seq:020d}"
         try:
@@ -77,10 +77,11 @@ class ForkedSnapshots:
             child = os.fork()
         except OSError as error:
             log.warning("snapshot %s was not begun: %s", name, error)
-            return
+            return True  # a machine that cannot fork now is not asked again at every command
         if child == 0:
             _write_and_exit(path, state, chain)
         self._writing = asyncio.ensure_future(self._store(child, path, name))
+        return True
 
     async def _store(self, child: int, path: Path, name: str) -> None:
         try:

@@ -567,3 +567,18 @@ async def test_a_connection_the_server_ends_for_good_is_told(own_server):
     with pytest.raises(LedgerError, match="for good"):
         await asyncio.wait_for(link.until_up(), 1)
     await link.close()
+
+
+async def test_a_link_closes_while_somebody_still_writes_to_it(nats_server):
+    link = await connect(nats_server.url, name="test")
+
+    async def write() -> None:
+        while not link._client.is_closed:
+            await link._client.publish("nobody.hears", b"x")
+            await asyncio.sleep(0)
+
+    async with asyncio.timeout(10):
+        writing = asyncio.ensure_future(write())
+        await asyncio.sleep(0)
+        await link.close()
+        await writing

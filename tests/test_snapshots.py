@@ -123,6 +123,53 @@ async def test_only_the_newest_two_are_kept(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+class SlowShelf(Shelf):
+    """A store that takes nothing until it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+
+    async def put(self, name: str, data: bytes) -> None:
+        await self.open.wait()
+        await super().put(name, data)
+
+
+async def test_a_snapshot_that_comes_due_while_one_is_written_is_kept_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "SNAPSHOT_FACTS", 20)
+    clock, shelf = HandClock(), SlowShelf()
+    ledger, snapshots = MemoryLedger(clock), ForkedSnapshots(shelf, tmp_path)
+    core = engine.Engine(ledger, clock, snapshots=snapshots)
+    running = asyncio.ensure_future(core.run())
+    async with asyncio.timeout(10):
+        await submitted(ledger, core, range(25))
+        first = snapshots._writing
+        assert first is not None
+        await submitted(ledger, core, range(25, 50))
+        assert snapshots._writing is first
+        shelf.open.set()
+        await first
+        while len(shelf.held) < 2:
+            clock.advance(seconds=engine.LOOK_S)
+            await asyncio.sleep(0.001)
+    core.stop()
+    await asyncio.wait_for(running, 10)
+    newest = await snapshots.newest()
+    assert newest is not None
+    assert newest.seq == core.state.seq
+
+
+async def submitted(ledger: MemoryLedger, core: engine.Engine, tasks: range) -> None:
+    """These tasks, submitted to a core that has decided and sent them off."""
+    for n in tasks:
+        submit = task.Submit(task_id=f"default/t{n}", spec=task.TaskSpec(title="x"))
+        await ledger.append("COMMANDS", [encode_command(Sent(id=f"~{n}", by="ada", command=submit))])
+    while len(ledger.logs["EVENTS"].messages) < tasks.stop:
+        await asyncio.sleep(0)
+
+
 async def test_a_leading_core_keeps_snapshots_while_it_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "SNAPSHOT_FACTS", 20)
     server = NatsServer(tmp_path / "nats").start()

@@ -246,6 +246,7 @@ class WiredSnapshots:
     async def newest(self) -> Snapshot | None:
         return await self._wire.request(lambda: self._kept[-1] if self._kept else None)
 
-    def keep(self, state: State, chain: str) -> None:
+    def keep(self, state: State, chain: str) -> bool:
         if self._wire.up and self._wire.process.alive:
             self._kept.append(taken(state, chain))
+        return True
