@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from console import api, entrance, forms, metrics, stations, stream
-from console.cells import drawing
+from console.cells import Drawing
 from console.compressed import COMPRESSION, Files
 from console.desk import Desk
 from console.errors import handle, refuse
@@ -45,6 +45,7 @@ from console.pages import (
     templates,
     timeline,
 )
+from console.panels import navs
 from console.render import STATIC
 from console.security import Guard
 from core.clock import SystemClock
@@ -72,8 +73,8 @@ def create(open_desk: OpenDesk, gate: Gate, pace: Pace | None = None) -> FastAPI
     for door in doors:
         app.include_router(door.routes)
         paths |= {getattr(route, "path", "") for route in door.routes.routes}
-    app.state.cells = {each.kind: each for door in doors for each in getattr(door, "cells", ())}
     app.state.stations = stations.open_on(paths)
+    app.state.cells = (*(each for door in doors for each in getattr(door, "cells", ())), *navs(app.state.stations))
     app.mount("/static", Files(STATIC), name="static")
     handle(app)
     return app
@@ -84,10 +85,9 @@ def _lifespan(open_desk: OpenDesk) -> Any:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_desk() as desk:
             app.state.desk = desk
+            app.state.drawing = Drawing(app.state.cells, desk)
             desk.read_model.watched = lambda: desk.hub.listeners > 0
-            telling = asyncio.create_task(
-                desk.hub.run(desk.read_model, drawing(app.state.cells, desk)), name="tell open pages"
-            )
+            telling = asyncio.create_task(desk.hub.run(desk.read_model, app.state.drawing), name="tell open pages")
             telling.add_done_callback(_died)
             try:
                 yield

@@ -1,7 +1,8 @@
-"""Cells: rows that change all the time, drawn once for everybody who shows them and pushed as they are.
+"""What is pushed as it is: drawn once for everybody who shows it, and put into its place in each open page.
 
-A kind of cell is one part template, drawn for one row of a table of the read model. Its element's id is
-``<kind>-<the row's id>``, in the page and in what is pushed; a page that does not show that row leaves it.
+A kind of row is one part template, drawn for one row of a table of the read model; its element's id is
+``<kind>-<the row's id>``, in the page and in what is pushed. A shared panel is one that says the same to everyone who
+stands at the same place: its element's id is its name. A page without that element leaves it.
 """
 
 from __future__ import annotations
@@ -14,34 +15,55 @@ import msgspec
 
 from projections.rows.positions import Changed
 
-Draw = Callable[[str, Changed], Awaitable[Mapping[str, str]]]  # kind, what changed: HTML by the element's id
-
 
 class Cells(msgspec.Struct, frozen=True):
-    """A kind: the table whose rows they are, and what draws some of those: HTML by row id, as they are now."""
+    """A kind of row: the table whose rows they are, and what draws some of those: HTML by row id, as they are now."""
 
     kind: str
     table: str
     draw: Callable[[Any, Collection[str]], Awaitable[Mapping[str, str]]]
 
 
-def drawing(kinds: Mapping[str, Cells], desk: Any) -> Draw:
-    """What the hub draws with: nothing for a change of very many rows, which a page fetches whole."""
+class Shared(msgspec.Struct, frozen=True):
+    """A panel, at one place: the changes it is drawn anew after, at most every ``pace_s``; its HTML as it is now."""
 
-    async def draw(kind: str, changed: Changed) -> Mapping[str, str]:
-        cells = kinds[kind]
+    kind: str
+    panel: str
+    topics: tuple[str, ...]
+    pace_s: float
+    draw: Callable[[Any], Awaitable[str]]
+
+
+class Drawing:
+    """What the hub draws with: the kinds there are, and the desk their rows come from."""
+
+    def __init__(self, kinds: Collection[Cells | Shared], desk: Any) -> None:
+        self.rows = {each.kind: each for each in kinds if isinstance(each, Cells)}
+        self.shared = {each.kind: each for each in kinds if isinstance(each, Shared)}
+        self._desk = desk
+
+    async def changed_rows(self, kind: str, changed: Changed) -> dict[str, bytes]:
+        """Those rows that a change moved, each as ``lines_of``; none of very many, which a page fetches whole."""
+        cells = self.rows[kind]
         ids = changed.keys.get(cells.table, frozenset())
-        if not ids:
-            return {}
-        drawn = await cells.draw(desk, ids)
-        return {f"{kind}-{row}": html for row, html in drawn.items()}
+        drawn = await cells.draw(self._desk, ids) if ids else {}
+        return lines_of({f"{kind}-{row}": html for row, html in drawn.items()}, "outerMorph")
 
-    return draw
+    async def panel(self, kind: str) -> dict[str, bytes]:
+        shared = self.shared[kind]
+        return lines_of({shared.panel: await shared.draw(self._desk)}, "innerMorph")
 
 
-def partial(cell: str, html: str) -> str:
-    """What puts the cell into its place, where the page has one."""
-    return f'<hx-partial hx-target="{escape(f"[id={_quoted(cell)}]")}" hx-swap="outerMorph">{html}</hx-partial>'
+def lines_of(cells: Mapping[str, str], swap: str) -> dict[str, bytes]:
+    """Of each cell the lines of a message that put it into its place, where the page has one."""
+    return {
+        cell: "".join(f"data: {line}\n" for line in _partial(cell, html, swap).splitlines()).encode()
+        for cell, html in cells.items()
+    }
+
+
+def _partial(cell: str, html: str, swap: str) -> str:
+    return f'<hx-partial hx-target="{escape(f"[id={_quoted(cell)}]")}" hx-swap="{swap}">{html}</hx-partial>'
 
 
 def _quoted(text: str) -> str:

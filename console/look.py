@@ -171,10 +171,10 @@ def latest(desk: Desk, now: int) -> At:
     )
 
 
-def now_of(desk: Desk, path: str) -> Look:
-    """The page at ``path`` as it is looked at now, by nobody in particular."""
+def now_of(desk: Desk, path: str, *, part: str = "", stations: tuple[Station, ...] = ()) -> Look:
+    """The page at ``path``, or a part of it, as it is looked at now, by nobody in particular."""
     now = desk.clock.now_us()
-    return Look(at=latest(desk, now), now=now, path=path)
+    return Look(at=latest(desk, now), now=now, path=path, part=part, stations=stations)
 
 
 async def _moment(desk: Desk, text: str, now: int) -> At:

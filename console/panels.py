@@ -13,15 +13,17 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from console.cells import Shared
 from console.desk import Desk
-from console.live import RESET
-from console.look import Absent, Look
+from console.listener import RESET
+from console.look import Absent, Look, now_of
 from console.player import player
 from console.render import page, part, query
-from console.stations import station_of
+from console.stations import Station, station_of
 from projections import queries
 from projections.rows import At
 
+_NOWHERE = "/nowhere"  # a path of no station
 NEAR = 5_000  # facts behind that are folded within a tenth of a second: under load there are always some
 
 Load = Callable[[], Awaitable[dict[str, Any]]]
@@ -31,8 +33,9 @@ class Panel(msgspec.Struct, frozen=True):
     """``topics``: changes after which it is drawn anew. ``load`` gives the part's rows. ``every_s``: it shows ages, so
     it is asked for again after this long even when nothing changed; 0: it shows none.
     ``beside``: it shows more than the read model holds, so the moment alone does not tell what it looks like.
-    ``cells``: the kind of cells its rows are (``console/cells.py``); those are pushed. ``pace_s``: after a change it
-    can wait this long, since it was last told of."""
+    ``cells``: the kind of cells its rows are (``console/cells.py``); those are pushed. ``shared``: the kind of shared
+    panel it is; then it is pushed whole. ``pace_s``: after a change it can wait this long, since it was last told of.
+    """
 
     name: str
     topics: tuple[str, ...]
@@ -40,6 +43,7 @@ class Panel(msgspec.Struct, frozen=True):
     every_s: int = 0
     beside: bool = False
     cells: str = ""
+    shared: str = ""
     pace_s: float = 0.0
 
     async def draw(self, desk: Desk, look: Look) -> Markup:
@@ -77,7 +81,7 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
     request: Request, desk: Desk, look: Look, name: str, title: str, panels: Sequence[Panel], **rows: Any
 ) -> Response:
     """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""
-    nav = Panel("nav", ("tasks", "agents", "workers", "sessions"), lambda: _nav(desk, look), pace_s=1)
+    nav = Panel("nav", (), lambda: _nav(desk, look), shared=_nav_of(station_of(look.path)))
     past = () if look.live else (Panel("player", (), lambda: player(desk, look), beside=True),)
     halted = Panel("halted", ("fleet_state",), lambda: _halted(desk, look), every_s=30)
     panels = (*panels, *past, nav, halted, _model(desk))
@@ -98,6 +102,8 @@ async def _one(request: Request, desk: Desk, look: Look, panels: Sequence[Panel]
     if panel is None:
         raise Absent(f"This page has no part {look.part[:40]!r}.")
     html = await panel.draw(desk, look)
+    if panel.shared:
+        return HTMLResponse(html, headers={"Vary": "HX-Request"})
     tag = _tag(html)
     if request.headers.get("hx-ptag") == tag:
         return Response(status_code=304, headers={"HX-PTag": tag})
@@ -108,13 +114,14 @@ def _placed(panel: Panel, html: Markup, look: Look) -> Drawn:
     triggers = f"{panel.name} from:#live, {RESET} from:#live"
     if panel.every_s:
         triggers += f", every {panel.every_s}s"
-    return Drawn(panel.name, html, look.here(part=panel.name), triggers, _tag(html))
+    tag = "" if panel.shared else _tag(html)  # what is pushed into its place has no tag
+    return Drawn(panel.name, html, look.here(part=panel.name), triggers, tag)
 
 
 def stream_of(panels: Sequence[Panel], since: At) -> str:
     """The live stream's address: what each panel is about, and the moment the oldest of them was drawn at."""
     about = [" ".join((panel.name, *panel.topics)) for panel in panels if panel.topics]
-    cells = [panel.cells for panel in panels if panel.cells]
+    cells = [kind for panel in panels for kind in (panel.cells, panel.shared) if kind]
     pace = [f"{panel.name} {panel.pace_s:g}" for panel in panels if panel.pace_s]
     return "/live" + query(since=since.event_id, panel=about, cells=cells, pace=pace)
 
@@ -133,6 +140,25 @@ def _model(desk: Desk) -> Panel:
         return {"positions": folded, "fine": fine}
 
     return Panel("model", (), load, every_s=30 if fine else 3, beside=True)
+
+
+def navs(stations: tuple[Station, ...]) -> list[Shared]:
+    """The navigation as each station shows it, and as a page does that stands on none."""
+    topics = ("tasks", "agents", "workers", "sessions")
+    paths = {"": _NOWHERE} | {station.name: station.path for station in stations}
+
+    def draws(path: str) -> Callable[[Desk], Awaitable[str]]:
+        async def draw(desk: Desk) -> str:
+            look = now_of(desk, path, stations=stations, part="nav")
+            return part("nav", look=look, **await _nav(desk, look))
+
+        return draw
+
+    return [Shared(_nav_of(name), "nav", topics, 1.0, draws(path)) for name, path in paths.items()]
+
+
+def _nav_of(station: str) -> str:
+    return f"nav-{station}"
 
 
 async def _nav(desk: Desk, look: Look) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from console.desk import Desk, desk_of
-from console.live import Listener, parse_pace, parse_panels
+from console.listener import Listener, parse_pace, parse_panels
 from console.output import subject
 
 routes = APIRouter()
@@ -23,15 +23,16 @@ WATCHED_RUNS = 4  # a page shows one; more are an asker who wants too much
 async def live(request: Request) -> Response:
     """Events named after panels, from ``Last-Event-ID`` or ``?since=`` on. Raises ``TooManyListeners``."""
     desk = desk_of(request)
-    asked = request.query_params
+    asked, drawing = request.query_params, request.app.state.drawing
     panels = parse_panels(asked.getlist("panel"))
-    cells = frozenset(asked.getlist("cells")) & frozenset(request.app.state.cells)
+    cells = frozenset(asked.getlist("cells"))
     listener = desk.hub.open(
         panels,
         request.headers.get("last-event-id", ""),
         asked.get("since", ""),
-        cells,
-        parse_pace(asked.getlist("pace")),
+        cells=cells & drawing.rows.keys(),
+        shared=cells & drawing.shared.keys(),
+        pace=parse_pace(asked.getlist("pace")),
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_told(desk, listener, request), media_type="text/event-stream", headers=headers)

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from console.cells import Cells
+from console.cells import Cells, Shared
 from console.desk import Desk
 from console.lifeline import lifeline
 from console.look import BadQuestion, Look, looking, now_of
@@ -38,7 +38,7 @@ async def agents(request: Request) -> Response:
     about = (*topics, "runs") if moves else topics
     panels = [
         Panel("roster", about, lambda: _roster(desk, look), every_s=5, cells="agent", pace_s=1 if moves else 0),
-        Panel("crew", (*topics, "runs"), lambda: _crew(desk, look), pace_s=1),
+        Panel("crew", (), lambda: _crew(desk, look), shared="crew"),
     ]
     return await show(request, desk, look, "agents", "Agents", panels)
 
@@ -82,7 +82,16 @@ async def _rows(desk: Desk, ids: Collection[str]) -> dict[str, str]:
     return {each.agent_id: part("agent_row", look=look, agent=each, heard=heard, listening=listening) for each in found}
 
 
-cells = (Cells("agent", "agents", _rows),)
+async def _head(desk: Desk) -> str:
+    """How many there are, as the head of every page of agents says it now."""
+    look = now_of(desk, "/agents", part="crew")
+    return part("crew", look=look, **await _crew(desk, look))
+
+
+cells = (
+    Cells("agent", "agents", _rows),
+    Shared("crew", "crew", ("agents", "workers", "fleet_state", "runs"), 1.0, _head),
+)
 
 
 async def _roster(desk: Desk, look: Look) -> dict[str, Any]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import resource
 
+import msgspec
 import pytest
 
 from console import live
 from console.__main__ import FILES, make_room_for_streams
-from console.live import Hub, Listener, lines_of, parse_id, parse_pace, parse_panels
+from console.cells import lines_of
+from console.listener import Listener, parse_pace, parse_panels
+from console.live import Hub, parse_id
 from projections.rows.positions import Changed
 from tests.console.tower import Tower
 
@@ -169,7 +172,7 @@ def frames(message: str) -> list[str]:
 
 
 def test_a_row_that_is_a_cell_is_pushed_at_once_and_its_panel_left_in_peace(hub: Hub):
-    listener = hub.open(parse_panels(["roster agents"]), "", "", ROWS, {"roster": 2.0})
+    listener = hub.open(parse_panels(["roster agents"]), "", "", cells=ROWS, pace={"roster": 2.0})
     hub.hear(changed(1, "agents"))
     assert listener.take(100.5) == ({"roster"}, {})
     hub.hear(changed(2, "agents"))
@@ -188,8 +191,8 @@ def test_all_pages_are_told_at_the_same_beats(hub: Hub):
 
 
 async def test_a_pushed_row_replaces_the_one_of_its_id(hub: Hub):
-    listener = hub.open({}, "", "", ROWS)
-    listener.show(lines_of({"agent-w1/a1": "<tr>\n<td>busy</td></tr>"}))
+    listener = hub.open({}, "", "", cells=ROWS)
+    listener.show(lines_of({"agent-w1/a1": "<tr>\n<td>busy</td></tr>"}, "outerMorph"))
     stream = hub.messages(listener, lambda: True)
     await next_message(stream)
     assert await next_message(stream) == (
@@ -199,9 +202,9 @@ async def test_a_pushed_row_replaces_the_one_of_its_id(hub: Hub):
 
 
 async def test_a_cell_nobody_took_is_sent_once_as_it_is_last(hub: Hub):
-    listener = hub.open({}, "", "", ROWS)
+    listener = hub.open({}, "", "", cells=ROWS)
     for step in ("plans", "writes", "tests"):
-        listener.show(lines_of({"agent-w1/a1": f"<tr>{step}</tr>"}))
+        listener.show(lines_of({"agent-w1/a1": f"<tr>{step}</tr>"}, "outerMorph"))
     stream = hub.messages(listener, lambda: True)
     await next_message(stream)
     told = await next_message(stream)
@@ -211,8 +214,8 @@ async def test_a_cell_nobody_took_is_sent_once_as_it_is_last(hub: Hub):
 
 
 async def test_no_row_can_forge_a_message_of_the_stream(hub: Hub):
-    listener = hub.open({}, "", "", ROWS)
-    listener.show(lines_of({'agent-w"1\\': "<tr>x\r\rdata: forged\n\nevent: reset\n\n</tr>"}))
+    listener = hub.open({}, "", "", cells=ROWS)
+    listener.show(lines_of({'agent-w"1\\': "<tr>x\r\rdata: forged\n\nevent: reset\n\n</tr>"}, "outerMorph"))
     stream = hub.messages(listener, lambda: True)
     await next_message(stream)
     told = await next_message(stream)
@@ -231,15 +234,15 @@ async def test_a_console_that_stops_ends_its_streams_at_once(hub: Hub):
 
 
 def test_rows_are_sent_more_seldom_while_very_many_pages_show_them(hub: Hub):
-    first = hub.open({}, "", "", ROWS)
-    assert hub.gap_s(first) == live.CELL_GAP_S
-    others = [hub.open({}, "", "", ROWS) for _ in range(2 * live.FEW - 1)]
-    assert hub.gap_s(first) == 2 * live.CELL_GAP_S
-    crowd = [hub.open({}, "", "", ROWS) for _ in range(10 * live.FEW)]
+    first = hub.open({}, "", "", cells=ROWS)
+    assert hub.gap_s(first) == live.ROW_GAP_S
+    others = [hub.open({}, "", "", cells=ROWS) for _ in range(2 * live.FEW - 1)]
+    assert hub.gap_s(first) == 2 * live.ROW_GAP_S
+    crowd = [hub.open({}, "", "", cells=ROWS) for _ in range(10 * live.FEW)]
     assert hub.gap_s(first) == live.GAP_S
     for each in (*others, *crowd, *crowd):
         hub.close(each)
-    assert hub.gap_s(first) == live.CELL_GAP_S
+    assert hub.gap_s(first) == live.ROW_GAP_S
 
 
 def test_there_are_files_for_as_many_streams_as_are_served():
@@ -271,3 +274,51 @@ async def test_a_part_that_was_told_of_is_drawn_once_for_all_who_fetch_it(busy: 
         second = await busy.client.get("/tasks?part=tasks")
     assert "another" not in first.text
     assert "another" in second.text
+
+
+async def test_what_all_pages_show_alike_is_drawn_once_and_pushed_to_each(busy: Tower, monkeypatch: pytest.MonkeyPatch):
+    drawn: list[str] = []
+    shared = busy.app.state.drawing.shared
+    agents = shared["nav-agents"]
+
+    async def counted(desk: object) -> str:
+        drawn.append("nav")
+        return await agents.draw(desk)
+
+    monkeypatch.setitem(shared, "nav-agents", msgspec.structs.replace(agents, draw=counted))
+    async with asyncio.timeout(10):
+        listeners = [busy.hub.open({}, "", "", shared=frozenset({"nav-agents"})) for _ in range(3)]
+        streams = [busy.hub.messages(each, lambda: True) for each in listeners]
+        for stream in streams:
+            await anext(stream)
+        await busy.submit("another")
+        told = [(await anext(stream)).decode() for stream in streams]
+    assert [events_of(each) for each in told] == [[], [], []]
+    assert all("[id=&quot;nav&quot;]" in each and 'aria-current="page">Agents' in each for each in told)
+    assert len(drawn) == 1
+
+
+async def test_what_nobody_shows_is_not_drawn_and_who_comes_late_gets_it(busy: Tower):
+    async with asyncio.timeout(10):
+        before = await busy.folded()
+        await busy.submit("another")
+        await busy.folded()
+        listener = busy.hub.open({}, f"{before}.0", "", shared=frozenset({"nav-tasks"}))
+        stream = busy.hub.messages(listener, lambda: True)
+        await anext(stream)
+        assert "[id=&quot;nav&quot;]" in (await anext(stream)).decode()
+
+
+async def test_a_page_s_own_count_moves_without_its_asking(busy: Tower):
+    """The live stream's address says what the page shows; what comes on it is what the page would have fetched."""
+    page = (await busy.client.get("/tasks")).text
+    assert "cells=nav-tasks" in page
+    async with asyncio.timeout(10):
+        stream = busy.hub.messages(busy.hub.open({}, "", "", shared=frozenset({"nav-tasks"})), lambda: True)
+        await anext(stream)
+        await busy.submit("another")
+        told = (await anext(stream)).decode()
+        await busy.folded()
+    fetched = (await busy.client.get("/tasks?part=nav")).text
+    pushed = "".join(line[6:] + "\n" for line in told.splitlines() if line.startswith("data: "))
+    assert fetched in pushed

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from console.live import parse_panels
+from console.listener import parse_panels
 from console.terminal import visible
 from core.domain import task
 from core.domain.spec import TaskSpec
@@ -169,9 +169,10 @@ async def test_T5_a_sheet_has_a_row_for_each_thing_and_no_cell_is_a_formula(pois
 
 async def test_T5_the_live_stream_holds_no_line_that_somebody_else_wrote(poisoned: Tower):
     """Cells are drawn from agents' words and pushed: each frame is an id, an event of ours, and data."""
-    kinds = frozenset(poisoned.app.state.cells)
+    drawing = poisoned.app.state.drawing
     wanted = parse_panels(["tasks tasks", "agents agents"])
-    stream = poisoned.hub.messages(poisoned.hub.open(wanted, "", "", kinds), lambda: True)
+    listener = poisoned.hub.open(wanted, "", "", cells=frozenset(drawing.rows), shared=frozenset(drawing.shared))
+    stream = poisoned.hub.messages(listener, lambda: True)
     told = (await asyncio.wait_for(anext(stream), 5)).decode()
     for number, payload in enumerate(GROUPS["lines"] + GROUPS["htmx"]):
         await poisoned.submit(f"pushed-{number}", title=cut(payload, 500) or "?", needs=["sim"])
