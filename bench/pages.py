@@ -15,6 +15,7 @@ import httpx2
 from bench.processes import Failed
 
 _STREAM = re.compile(r'hx-sse:connect="([^"]+)"')
+_ROW = "[id=&quot;agent-"  # where a pushed row has its place
 _PANEL = re.compile(r'hx-get="([^"]+)" hx-trigger="(\w+) from:#live')
 
 
@@ -47,16 +48,19 @@ class OpenPage:
                 await asyncio.gather(*both, return_exceptions=True)
 
     async def _hear(self, answer: httpx2.Response) -> None:
-        name = ""
+        name, rows = "", False
         async for line in answer.aiter_lines():
             field, _, value = line.partition(": ")
             if not line:
-                name = ""
+                name, rows = "", False
             elif field == "event":
                 name = value
+            elif field == "data":
+                rows = rows or _ROW in value
             elif field == "id":
                 self._at = int(value.partition(".")[0])
-                (self.told if name else self.pushed).append((now_us(), self._at))
+                if name or rows:
+                    (self.told if name else self.pushed).append((now_us(), self._at))
                 with suppress(KeyError):
                     self._bells[name].set()
         raise Failed(f"the live stream of {self._path} ended")

@@ -27,7 +27,7 @@ WATCH = """() => {
   window.painted = [];
   document.addEventListener("htmx:sse:after:message", (event) => {
     const message = event.detail.message;
-    if (message.event || !message.id) return;
+    if (message.event || !message.id || !message.data.includes("[id=&quot;agent-")) return;
     requestAnimationFrame(() => window.painted.push([Date.now(), Number(message.id.split(".")[0])]));
   });
 }"""
