@@ -32,9 +32,12 @@ def create(db: duckdb.DuckDBPyConnection, table: Table) -> None:
     columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
     if not table.key:
         db.execute(f"create table {table.name} ({columns})")
+        _index(db, table.name, table.index)
         return
     for part in PARTS:
         db.execute(f"create table {table.name}_{part} ({table.key} varchar, from_seq bigint, to_seq bigint, {columns})")
+        if part != "now":
+            _index(db, f"{table.name}_{part}", table.index)
     for view, parts in ((table.name, PARTS), (f"{table.name}_moving", ("now", "past"))):
         db.execute(f"create view {view} as {' union all '.join(f'from {table.name}_{part}' for part in parts)}")
 
@@ -91,8 +94,16 @@ class Parts:
                 f"select (select count(*) from {part}), estimated_size from duckdb_tables() where table_name = '{part}'"
             ).fetchall()
             if all_rows > SPARSE * alive:
+                indices = self._db.execute(f"select sql from duckdb_indexes() where table_name = '{part}'").fetchall()
                 self._db.execute(f"create or replace table {part} as from {part}")
+                for (index,) in indices:
+                    self._db.execute(index)
                 self._statements.renew()
+
+
+def _index(db: duckdb.DuckDBPyConnection, part: str, columns: Iterable[str]) -> None:
+    for column in columns:
+        db.execute(f"create index {part}_{column} on {part} ({column})")
 
 
 def refuse_unknown(columns: Iterable[str], names: Sequence[str]) -> None:

@@ -4,6 +4,8 @@
 -- append edges
 seq bigint, before varchar, after varchar, kind varchar, gone boolean
 
+-- index before after
+
 -- on task.submitted
 select seq, unnest(spec_depends_on) as before, task_id as after, 'need' as kind, false as gone from facts
 union all

@@ -8,6 +8,8 @@ cost_uusd bigint, files varchar[], checks varchar[], error_class varchar, error 
 summary varchar, artifacts varchar, duration_ms bigint, assigned_at bigint, started_at bigint, ended_at bigint, last_at bigint,
 born bigint
 
+-- index run_id task_id
+
 -- on worker.assigned
 select seq, run_id, task_id, session_id, title, agent_id, worker_id, epoch, lane, attempt, 'assigned' as state,
     '' as because, '' as stopping, '' as step, 0 as input_tokens, 0 as output_tokens, 0 as cache_read_tokens,

@@ -3,6 +3,8 @@
 -- interval specs key task_id final spec
 depends_on varchar[], parents varchar[], needs varchar[], has_command boolean, priority integer, spec varchar, born bigint
 
+-- index task_id
+
 -- on task.submitted
 select seq, task_id, spec_depends_on as depends_on, spec_parents as parents,
     spec_needs as needs, spec_command <> '' as has_command, spec_priority as priority, spec,

@@ -6,6 +6,8 @@
     -- append timeline                                                  a table that only grows
     seq bigint, says varchar
 
+    -- index task_id run_id                                             the columns its rows are looked up by
+
     -- on task.submitted                                                a row for each fact: seq, key, what it sets
     select seq, task_id, 'ready' as state from facts
 
@@ -30,7 +32,7 @@ import msgspec
 
 FOLDER = Path(__file__).parent
 ANY, OBSERVATION, COMMAND = "any", "observation", "command"
-_SECTION = re.compile(r"^-- (interval|append|on|after|query) (.+)$", re.MULTILINE)
+_SECTION = re.compile(r"^-- (interval|append|index|on|after|query) (.+)$", re.MULTILINE)
 _INTERVAL = re.compile(r"(\w+) key (\w+)(?: final (.+))?")
 
 
@@ -43,12 +45,14 @@ class Block(msgspec.Struct, frozen=True):
 
 class Table(msgspec.Struct, frozen=True):
     """A table and what feeds it. ``key``: empty for one that only grows. ``final``: a column and values of it that
-    make a row one that hardly changes again; without values every row is."""
+    make a row one that hardly changes again; without values every row is. ``index``: columns its rows are looked up by,
+    however many there are."""
 
     name: str
     columns: dict[str, str]
     key: str = ""
     final: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()
     on: dict[str, Block] = {}
     after: dict[str, str] = {}
 
@@ -87,6 +91,8 @@ def load(folder: Path = FOLDER) -> Sql:
                 queries[f"{path.stem}.{rest}"] = body
             elif table is None:
                 raise ValueError(f"{path.name}: '-- {kind} {rest}' stands before any table")
+            elif kind == "index":
+                table = tables[table.name] = msgspec.structs.replace(table, index=tuple(rest.split()))
             elif kind == "on":
                 name, _, alone = rest.partition(" ")
                 table.on[name] = Block(body, alone == "alone")

@@ -6,6 +6,8 @@ state varchar, because varchar, proof varchar, agent_id varchar, run_id varchar,
 attempt integer, tries_from bigint, losses integer, max_attempts integer,
 retry_at bigint, since bigint, ready_at bigint, born bigint, born_at bigint, plan_id varchar, placed double
 
+-- index task_id
+
 -- on task.submitted
 select seq, task_id, session_id, spec_title as title, spec_kind as kind, spec_lane as lane, spec_priority as priority,
     spec_labels as labels, state, '' as because, '' as proof, '' as agent_id, '' as run_id,

@@ -49,6 +49,21 @@ async def test_rows_that_were_taken_out_do_not_stay_in_the_way_of_those_that_are
     assert await rows_held(tidied, "runs_now") < await rows_held(as_it_grows, "runs_now") / 2
 
 
+async def test_one_of_very_many_is_looked_up_without_reading_over_the_others(folded, monkeypatch):
+    monkeypatch.setattr(parts, "LOOK_AFTER", 10)
+    monkeypatch.setattr(parts, "SPARSE", 0)
+    seen = await (await folded()).take(wandering(33, 300), pieces=7)
+    indexed = [table for table in sql.load().tables.values() if table.index]
+    assert {table.name for table in indexed} == {"edges", "runs", "specs", "tasks"}
+    for table in indexed:
+        for part in (f"{table.name}_rest", f"{table.name}_past") if table.key else (table.name,):
+            for column in table.index:
+                some = (await seen.ask(Reader.run, f"select median({column}) as id from {part}"))[0]["id"]
+                assert some, f"{part} is empty"
+                plan = await seen.ask(Reader.run, f"explain analyze from {part} where {column} = $id", id=some)
+                assert "Index Scan" in str(plan), (part, column)
+
+
 async def rows_held(seen: Folded, table: str) -> int:
     """Alive or not."""
     rows = await seen.ask(Reader.run, "select estimated_size as n from duckdb_tables() where table_name = $t", t=table)
