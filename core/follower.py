@@ -7,10 +7,12 @@ is gone. What a new consumer does not cure is told as ``Gap``.
 from __future__ import annotations
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Sequence
 
 from core.api import NotFound, call, microseconds
 from core.consumer import Consumer
+from core.headers import Headers
 from core.ledger import Busy, Gap, Head, Stored, Unknown
 from core.link import Link
 
@@ -203,3 +205,10 @@ async def last_fitting(link: Link, stream: str, subject: str) -> int:
     except NotFound:
         return 0
     return int(found["message"]["seq"])
+
+
+async def stored_at(link: Link, stream: str, seq: int) -> Stored:
+    """The message of that sequence, from the leader. ``NotFound`` when it holds none."""
+    message = (await call(link, f"STREAM.MSG.GET.{stream}", {"seq": seq}))["message"]
+    data, head = (b64decode(message.get(field, "")) for field in ("data", "hdrs"))
+    return Stored(seq, message["subject"], microseconds(message["time"]), data, Headers(head) if head else None)

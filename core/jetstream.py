@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from asyncio import Future
 from collections.abc import AsyncGenerator, Sequence
 
 from core.appender import ANSWER_WITHIN_S, Appender
-from core.follower import Follower, head
-from core.ledger import KEPT_FOR_EVER, Head, Message, Stored, Stream
+from core.follower import Follower, head, stored_at
+from core.ledger import KEPT_FOR_EVER, Head, LedgerError, Message, Stored, Stream
 from core.link import Link
 
 LOOK_AGAIN_S = 1.0
+FEW = 8  # messages that are asked for one by one: a consumer takes three round trips
 
 
 class JetStreamLedger:
@@ -45,12 +47,23 @@ class JetStreamLedger:
         end = (await self.head(stream)).last_seq if until is None else until
         if after >= end:
             return
+        if end - after <= FEW and not subjects and (few := await self._few(stream, after, end)):
+            yield few
+            return
         follower = self._follower(stream, after, subjects)
         try:
             async for found in _until(follower, end):
                 yield found
         finally:
             await follower.close()
+
+    async def _few(self, stream: Stream, after: int, end: int) -> list[Stored]:
+        """These messages, or none: a follower waits for a server that is away, and tells why one is not there."""
+        asked = (stored_at(self.link, stream, seq) for seq in range(after + 1, end + 1))
+        try:
+            return await asyncio.gather(*asked)
+        except LedgerError:
+            return []
 
     def _follower(self, stream: Stream, after: int, subjects: Sequence[str]) -> Follower:
         return Follower(self.link, stream, after=after, subjects=subjects, forgets=stream not in KEPT_FOR_EVER)
