@@ -18,8 +18,8 @@ where seq >= $first and seq <= $last and coalesce(own, true) order by seq
 
 -- The command whose facts gave the run out.
 -- query gave_out
-select m.command_seq, m.seq from runs r join moments m on m.seq = r.born
-where r.run_id = $run_id and r.from_seq <= $seq and r.to_seq > $seq
+select m.command_seq, m.seq from (from runs where run_id = $run_id offset 0) r join moments m on m.seq = r.born
+where r.from_seq <= $seq and r.to_seq > $seq
 
 -- query lately
 with last as (select seq, tag, at_us from commands where seq <= $commands_seq and seq > $commands_seq - 4000),

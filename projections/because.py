@@ -16,7 +16,7 @@ from core.domain.words import count
 from core.domain.worker import AgentSpec
 from projections.notes import fleet_state
 from projections.rows import At
-from projections.store import Reader, these
+from projections.store import Reader, only
 
 TURN = "free to start: its turn comes"
 _PROOFS = {
@@ -68,10 +68,10 @@ def seen_of(db: Reader, at: At, tasks: Sequence[dict[str, Any]]) -> dict[str, tu
 
 
 def agent_views(db: Reader, at: At) -> list[AgentView]:
-    """Every agent as the rule sees it."""
+    """Every agent that is there, as the rule sees it."""
     return [
         AgentView(agent_id=row["agent_id"], abilities=abilities(row), state=seen_state(row))
-        for row in db.ask("agents.page", seq=at.events_seq)
+        for row in db.ask("agents.page", {"where": "and a.present"}, seq=at.events_seq)
     ]
 
 
@@ -121,7 +121,7 @@ def _wording(db: Reader, seq: int, ids: Sequence[str], *, every: bool) -> dict[s
     found: dict[str, dict[str, Any]] = {}
     look = list(ids)
     while look:
-        clause = "" if every else these("task_id", look)
+        clause = "" if every else only("task_id", look)
         found |= {row["task_id"]: row for row in db.ask("tasks.wording", {"ids": clause}, seq=seq, ids=look)}
         above = {parent for task_id in look if task_id in found for parent in found[task_id]["parents"]}
         look = [] if every else sorted(above - found.keys())
@@ -131,7 +131,7 @@ def _wording(db: Reader, seq: int, ids: Sequence[str], *, every: bool) -> dict[s
 def _unmet(db: Reader, seq: int, ids: Sequence[str], *, every: bool) -> dict[str, list[tuple[str, str]]]:
     """By task the dependencies that are not done, each with its state."""
     unmet: dict[str, list[tuple[str, str]]] = {}
-    clause = "" if every else these("task_id", ids)
+    clause = "" if every else only("task_id", ids)
     for row in db.ask("tasks.unmet", {"ids": clause}, seq=seq, ids=ids):
         unmet.setdefault(row["task_id"], []).append((row["needed"], row["state"]))
     return unmet
@@ -144,7 +144,7 @@ def _blocked_above(
     parents = sorted({parent for worded in wording.values() for parent in worded["parents"]})
     if not parents:
         return {}
-    states = db.ask("tasks.links", {"ids": these("task_id", parents)}, seq=seq, ids=parents)
+    states = db.ask("tasks.links", {"ids": only("task_id", parents)}, seq=seq, ids=parents)
     not_done = {row["task_id"] for row in states if row["state"] != "done"}
     waits: dict[str, bool] = {}
 

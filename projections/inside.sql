@@ -24,7 +24,7 @@ where run_id = $run_id and stored_us between $since and $until
     and seq <= $observations_seq and kind = 'resources' order by seq desc limit 1
 
 -- query before
-select state, since from tasks where task_id = $task_id and from_seq < $born order by from_seq desc limit 20
+select state, since from (from tasks where task_id = $task_id offset 0) where from_seq < $born order by from_seq desc limit 20
 
 -- query chain
 select t.seq, t.at_us, t.tag, t.says, t.command_seq, coalesce(t.failed, false) as failed,

@@ -12,7 +12,7 @@ from projections.costs import cost_of
 from projections.rows import At, Row
 from projections.rows.runs import Run
 from projections.runs import runs_under_way
-from projections.store import Reader
+from projections.store import Reader, only
 
 WINDOW = 200_000  # facts looked back over: the present day's manner, not last month's
 ENOUGH = 8  # ended runs that make a custom
@@ -72,7 +72,10 @@ def _slow(db: Reader, at: At, old: list[Run], usual: Custom) -> list[OutOfStep]:
     if not usual.times:
         return []
     ids = [run.task_id for run in old]
-    kinds = {row["task_id"]: row["kind"] for row in db.ask("pace.kinds", seq=at.events_seq, ids=ids)}
+    kinds = {
+        row["task_id"]: row["kind"]
+        for row in db.ask("pace.kinds", {"ids": only("task_id", ids)}, seq=at.events_seq, ids=ids)
+    }
     found = []
     for run in old:
         kind = kinds.get(run.task_id, "")

@@ -14,4 +14,4 @@ where e.seq <= $seq and e.seq > $seq - $window and e.duration_ms > 0 and e.token
 group by 1 having count(*) >= $enough
 
 -- query kinds
-select task_id, kind from tasks where from_seq <= $seq and to_seq > $seq and list_contains($ids, task_id)
+select task_id, kind from (from tasks/*ids*/) where from_seq <= $seq and to_seq > $seq

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from projections.rows import At, Row
 from projections.rows.tasks import Link
-from projections.store import Reader, these
+from projections.store import Reader, only
 
 MOST = 300  # tasks drawn at once
 STANDING = ("failed", "quarantined", "cancelled", "paused")  # somebody has to do something
@@ -115,6 +115,6 @@ def _reach(db: Reader, at: At, task_id: str, drawn: list[str], edges: Iterable[t
 
 
 def _links(db: Reader, at: At, ids: list[str]) -> list[Link]:
-    found = db.ask("tasks.links", {"ids": these("task_id", ids)}, seq=at.events_seq, ids=ids)
+    found = db.ask("tasks.links", {"ids": only("task_id", ids)}, seq=at.events_seq, ids=ids)
     known = {row["task_id"]: Link(**row) for row in found}
     return [known.get(each) or Link(task_id=each, missing=True) for each in ids]

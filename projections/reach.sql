@@ -39,21 +39,21 @@ select *, false as gone from (from worded except from stood)
 union all
 select *, true from (from stood except from worded)
 
--- Each way in a scan of its own: half the time of one that asks for either.
+-- Each way by its own index. (Why offset 0: ``only`` in store.py.)
 -- query around
 select distinct before, after from (
-    select before, after, kind, gone, seq from edges where seq <= $seq and list_contains($ids, before)
+    select before, after, kind, gone, seq from (from edges where list_contains($ids, before) offset 0) where seq <= $seq
     union all
-    select before, after, kind, gone, seq from edges where seq <= $seq and list_contains($ids, after)
+    select before, after, kind, gone, seq from (from edges where list_contains($ids, after) offset 0) where seq <= $seq
 )
 group by before, after, kind having not arg_max(gone, seq)
 
 -- query needed_by
-select after as task_id from edges where seq <= $seq and kind = 'need' and before = $task_id
+select after as task_id from (from edges where before = $task_id offset 0) where seq <= $seq and kind = 'need'
 group by after having not arg_max(gone, seq) order by max(seq), after
 
 -- query parts
-select before as task_id from edges where seq <= $seq and kind = 'part' and after = $task_id
+select before as task_id from (from edges where after = $task_id offset 0) where seq <= $seq and kind = 'part'
 group by before having not arg_max(gone, seq) order by max(seq), before
 
 -- query size

@@ -13,7 +13,7 @@ from projections.record import timeline
 from projections.rows import At
 from projections.rows.record import TimelineFilter
 from projections.rows.runs import Observed, Run, RunFilter, RunPage, Runs, Stage, ToolCall
-from projections.store import Reader, these
+from projections.store import Reader, only
 
 CLOCKS_APART_US = 600_000_000  # how far a worker's clock and the server's may differ when looking for the last sign
 _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "tool_calls", "cost_uusd")
@@ -28,6 +28,7 @@ def runs(db: Reader, at: At, wanted: RunFilter) -> Runs:
     born = int(wanted.before) if wanted.before.isdecimal() else 0
     clauses = {
         "of": "_moving" if wanted.states and UNDER_WAY.issuperset(wanted.states) else "",
+        "ids": " where task_id = $task_id offset 0" if wanted.task_id else "",  # by its index: see ``only``
         "where": where,
         "before": "and r.born < $born" if born else "",
         "limit": f"limit {int(wanted.limit) + 1}" if wanted.limit else "",
@@ -41,8 +42,8 @@ def runs(db: Reader, at: At, wanted: RunFilter) -> Runs:
 
 def run(db: Reader, at: At, run_id: str) -> RunPage | None:
     """A run with its stages, or None where there is no such run at that moment."""
-    clauses = {"where": "and r.run_id = $run_id", "before": "", "limit": ""}
-    found = _made(db, at, db.ask("runs.page", clauses, seq=at.events_seq, run_id=run_id))
+    clauses = {"ids": only("run_id", [run_id]), "before": "", "limit": ""}
+    found = _made(db, at, db.ask("runs.page", clauses, seq=at.events_seq, ids=[run_id]))
     if not found:
         return None
     within = span(db, at, found[0])
@@ -98,8 +99,9 @@ def tool_calls(
 
 def runs_under_way(db: Reader, at: At, ids: Collection[str] = ()) -> dict[str, Run]:
     """Every run that is not over, or those of ``ids``, by its id."""
-    only = these("r.run_id", ids) if ids else ""
-    clauses = {"of": "_moving", "where": f"and r.ended_at = 0 {only}", "before": "", "limit": ""}
+    clauses = {"of": "_moving", "where": "and r.ended_at = 0", "before": "", "limit": ""}
+    if ids:
+        clauses["ids"] = only("run_id", ids)
     found = db.ask("runs.page", clauses, seq=at.events_seq, ids=list(ids))
     return {each.run_id: each for each in _made(db, at, found)}
 

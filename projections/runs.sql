@@ -105,20 +105,21 @@ select r.run_id, r.task_id, r.session_id, r.title, r.agent_id, r.worker_id, r.la
     r.cost_uusd, r.files, r.artifacts, r.checks, r.error_class, r.error, r.exit_code, r.summary, r.duration_ms, r.assigned_at,
     r.started_at, r.ended_at, r.last_at, r.born, r.from_seq as seq, coalesce(a.adapter, '') as adapter, coalesce(a.model, '') as model
 from (
-    select * from runs/*of*/ r where from_seq <= $seq and to_seq > $seq /*where*/ /*before*/ order by born desc /*limit*/
+    select * from (from runs/*of*/ /*ids*/) r where from_seq <= $seq and to_seq > $seq /*where*/ /*before*/ order by born desc /*limit*/
 ) r
 left join agents a on a.agent_id = r.agent_id and a.from_seq <= $seq and a.to_seq > $seq
 order by r.born desc
 
 -- query count
-select count(*) as n from runs/*of*/ r where from_seq <= $seq and to_seq > $seq /*where*/
+select count(*) as n from (from runs/*of*/ /*ids*/) r where from_seq <= $seq and to_seq > $seq /*where*/
 
 -- query span
 select min(stored_us) as first, max(stored_us) as last from moments where seq in ($born, $seq)
 
 -- query stages
 select r.from_seq as seq, r.state, r.stopping, m.at_us
-from runs r join moments m on m.seq = r.from_seq where r.run_id = $run_id and r.from_seq <= $seq order by r.from_seq
+from (from runs where run_id = $run_id offset 0) r join moments m on m.seq = r.from_seq
+where r.from_seq <= $seq order by r.from_seq
 
 -- query last_seen
 select run_id, max(at_us) as at_us from observations

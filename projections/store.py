@@ -28,6 +28,7 @@ _PARAMETER = re.compile(r"\$([a-z_]\w*)")
 
 READERS = 4
 FEW = 200  # ids worth comparing with one by one
+ONE_BY_ONE = " where list_contains($ids, {}) offset 0"
 ANSWERS, ANSWER_ROWS = 256, 500  # answers kept, and the longest of them
 SETTLED_BY = ("seq", "observations_seq", "commands_seq")  # parameters that name a moment in a stream
 FOLD_NICE = 4
@@ -89,6 +90,14 @@ class Known:
 def these(column: str, ids: Collection[str]) -> str:
     """The clause that a column is one of ``$ids``: for few a comparison in the scan, for many a join."""
     return f"and list_contains($ids, {column})" if len(ids) <= FEW else f"and {column} in (select unnest($ids))"
+
+
+def only(column: str, ids: Collection[str]) -> str:
+    """The clause that narrows a table to the rows of ``$ids`` in a subquery of its own: ``(from tasks/*ids*/) t``.
+
+    DuckDB looks into an index only where a scan has one condition. Past ``offset 0`` it pushes no other.
+    """
+    return ONE_BY_ONE.format(column) if len(ids) <= FEW else f" where {column} in (select unnest($ids))"
 
 
 class Reader:

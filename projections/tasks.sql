@@ -184,7 +184,7 @@ select task_id, session_id, title, kind, state, because, lane, priority, proof, 
     max_attempts, since, retry_at, born, born_at, labels, plan_id, cost,
     /*keys*/
 from (
-    select t.*, 0::bigint as cost from tasks/*of*/ t where from_seq <= $seq and to_seq > $seq /*where*/
+    select t.*, 0::bigint as cost from (from tasks/*of*/ /*ids*/) t where from_seq <= $seq and to_seq > $seq /*where*/
 ) t
 /*cost*/
 where true /*after*/
@@ -192,7 +192,7 @@ order by /*order*/
 /*limit*/
 
 -- query picks
-select task_id, title, state, priority, lane from tasks t
+select task_id, title, state, priority, lane from (from tasks/*ids*/) t
 where from_seq <= $seq and to_seq > $seq /*where*/
 order by task_id /*limit*/
 
@@ -219,7 +219,7 @@ group by s.parent
 -- query used
 select task_id, list(born) filter (state = 'failed') as failed, sum(cost_uusd)::bigint as cost_uusd,
     sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens
-from runs where from_seq <= $seq and to_seq > $seq /*ids*/
+from (from runs/*ids*/) where from_seq <= $seq and to_seq > $seq
 group by task_id
 
 -- query steps
@@ -231,23 +231,23 @@ where from_seq <= $seq and to_seq > $seq and ended_at = 0 and list_contains($run
 select n.task_id, n.needed, coalesce(t.state, 'unknown') as state
 from (
     select task_id, unnest(depends_on) as needed, generate_subscripts(depends_on, 1) as place
-    from specs where from_seq <= $seq and to_seq > $seq and len(depends_on) > 0 /*ids*/
+    from (from specs/*ids*/) where from_seq <= $seq and to_seq > $seq and len(depends_on) > 0
 ) n
 left join tasks t on t.task_id = n.needed and t.from_seq <= $seq and t.to_seq > $seq
 where t.state is distinct from 'done'
 order by n.task_id, n.place
 
 -- query wording
-select task_id, depends_on, parents, needs, has_command from specs
-where from_seq <= $seq and to_seq > $seq /*ids*/
+select task_id, depends_on, parents, needs, has_command from (from specs/*ids*/)
+where from_seq <= $seq and to_seq > $seq
 
 -- query spec
 select depends_on, parents,
     json_merge_patch(spec, json_object('depends_on', depends_on, 'priority', priority))::varchar as spec
-from specs where from_seq <= $seq and to_seq > $seq and task_id = $task_id
+from (from specs where task_id = $task_id offset 0) where from_seq <= $seq and to_seq > $seq
 
 -- query links
-select task_id, title, state, proof from tasks where from_seq <= $seq and to_seq > $seq /*ids*/
+select task_id, title, state, proof from (from tasks/*ids*/) where from_seq <= $seq and to_seq > $seq
 
 -- query circles
 select circle from (select unnest(cycles) as circle from plans where from_seq <= $seq and to_seq > $seq)

@@ -9,7 +9,7 @@ import msgspec
 from core.domain.template_spec import TemplateSpec
 from projections.rows import At, Row
 from projections.rows.tasks import Link
-from projections.store import Reader, these
+from projections.store import Reader, only
 
 MOST_USES = 50
 
@@ -141,7 +141,7 @@ def template(db: Reader, at: At, template_id: str) -> Template | None:
 def _kept(db: Reader, at: At, ids: list[str]) -> dict[str, list[Kept]]:
     """By task what its runs left."""
     found: dict[str, list[Kept]] = {}
-    rows = db.ask("templates.kept", {"ids": these("task_id", ids)}, seq=at.events_seq, ids=ids) if ids else []
+    rows = db.ask("templates.kept", {"ids": only("task_id", ids)}, seq=at.events_seq, ids=ids) if ids else []
     for row in rows:
         files = msgspec.json.decode(row["artifacts"], type=list[_Artifact])
         found.setdefault(row["task_id"], []).extend(
@@ -151,6 +151,6 @@ def _kept(db: Reader, at: At, ids: list[str]) -> dict[str, list[Kept]]:
 
 
 def _links(db: Reader, at: At, ids: list[str]) -> dict[str, Link]:
-    where = {"ids": these("task_id", ids)}
+    where = {"ids": only("task_id", ids)}
     known = {row["task_id"]: row for row in db.ask("tasks.links", where, seq=at.events_seq, ids=ids)} if ids else {}
     return {each: Link(**known[each]) if each in known else Link(task_id=each, missing=True) for each in ids}

@@ -45,5 +45,5 @@ from template_uses where template_id = $template_id and seq <= $seq order by seq
 
 -- What the runs of these tasks left, the latest attempt last.
 -- query kept
-select task_id, run_id, attempt, artifacts from runs
-where from_seq <= $seq and to_seq > $seq and artifacts <> '[]' /*ids*/ order by attempt, run_id
+select task_id, run_id, attempt, artifacts from (from runs/*ids*/)
+where from_seq <= $seq and to_seq > $seq and artifacts <> '[]' order by attempt, run_id
