@@ -9,7 +9,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from core.domain.spec import TaskSpec
-from tests.console.tower import Tower, at_work
+from tests.console.tower import ONE_TRY, Tower, at_work
 from tests.real_browser import IN_CHROMIUM, window
 
 pytestmark = IN_CHROMIUM
@@ -273,4 +273,24 @@ async def test_the_first_page_plays_a_tape_when_an_agent_can(tower: Tower, base:
         await tower.register(agents=1, adapter="tape", pool="tape")
         await page.get_by_role("button", name="Play it").click()
         await expect(page.locator("#at_work")).to_contain_text("Play the sample tape")
+        assert seen.complaints == []
+
+
+async def test_what_needs_a_person_is_in_the_title_and_the_tab_s_picture_without_the_page_s_asking(
+    tower: Tower, base: str, browser: Browser
+):
+    await tower.register(agents=1)
+    async with window(browser, tower, base) as seen:
+        page = await seen.go("/templates")
+        await seen.live()
+        asked: list[str] = []
+        page.on("request", lambda each: asked.append(each.url))
+        await tower.submit("load", policy=ONE_TRY)
+        await tower.start("default/load~1")
+        await tower.finish("default/load~1", "failed")
+        await expect(page).to_have_title(re.compile(r"^\(1\) "), timeout=10_000)
+        await expect(page.locator("link[rel=icon]")).to_have_attribute("href", re.compile("icon-broken"))
+        await expect(page.locator("#nav .n[data-state=failed]")).to_have_text("1")
+        await expect(page.locator("#nav a[aria-current=page]")).to_have_text(re.compile("Templates"))
+        assert not [url for url in asked if "part=nav" in url]
         assert seen.complaints == []
