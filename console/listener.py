@@ -54,9 +54,10 @@ class Listener:
 
     def show(self, cells: Mapping[str, bytes], position: Position | None = None) -> None:
         """These cells look like this, as ``lines_of`` tells it. ``position``: where it shows all rows of its kinds."""
-        self.drawn.update(cells)
         self.drawn_at = position or self.drawn_at
-        self.bell.set()
+        if cells:
+            self.drawn.update(cells)
+            self.bell.set()
 
     def take(self, now: float) -> tuple[set[str], dict[str, bytes]]:
         """What to say at monotonic ``now``: the panels whose time has come, and all cells."""

@@ -44,7 +44,7 @@ class Hub:
         self._folded: Callable[[], Position] = lambda: self._now
         self._stopping = False
         self._showing = 0  # listeners that are sent rows
-        self._shared = Listener({}, self._now)  # what is to be drawn of the shared panels
+        self._shared = Listener({}, self._now)  # a timetable: which shared panels are to be drawn, and when
         self._heard = 0
         self.told = 0  # how much had been heard when a listener was last told of a panel
 
@@ -88,9 +88,12 @@ class Hub:
         """Draw the rows somebody shows, once for all, and hand them out; whether there were any."""
         pushed = False
         for kind in {kind for listener in self._listeners for kind in listener.cells}:
-            lines = await drawing.changed_rows(kind, changed)
-            showing = [listener for listener in self._listeners if kind in listener.cells]
-            for listener in showing if lines else ():
+            try:
+                lines = await drawing.changed_rows(kind, changed)
+            except Exception:  # the pages fetch them with their panel before long; all else must go on being told
+                log.exception("rows of %s were not drawn at %s", kind, _position(changed))
+                continue
+            for listener in [each for each in self._listeners if kind in each.cells]:
                 listener.show(lines, _position(changed))
             pushed = pushed or bool(lines)
         return pushed
@@ -99,17 +102,24 @@ class Hub:
         """Draw the shared panels that are due and somebody shows, for ever. They are told of at the common beats."""
         loop, due = asyncio.get_running_loop(), self._shared
         while True:
-            now = loop.time()
-            for kind in sorted(due.take(now)[0]):
+            for kind in sorted(due.take(loop.time())[0]):
                 if any(kind in listener.shared for listener in self._listeners):
-                    lines = await drawing.panel(kind)
-                    for listener in self._listeners:
-                        if kind in listener.shared:
-                            listener.show(lines)
+                    await self._push_panel(kind, drawing)
             due.bell.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(due.wait_s(loop.time())):
                     await due.bell.wait()
+
+    async def _push_panel(self, kind: str, drawing: Drawing) -> None:
+        try:
+            lines = await drawing.panel(kind)
+        except Exception:
+            log.exception("%s was not drawn; it is tried again at the next beat", kind)
+            self._shared.due.add(kind)
+            return
+        for listener in self._listeners:
+            if kind in listener.shared:
+                listener.show(lines)
 
     def publish(self, topics: frozenset[str]) -> None:
         for listener in (*self._listeners, self._shared):
@@ -127,6 +137,9 @@ class Hub:
         if missed:
             listener.tell(missed, self._now)
             self._shared.tell(missed - {RESET}, self._now)
+        if last_id:  # what was to be pushed at the next beat went with the stream that broke
+            self._shared.due |= shared
+            self._shared.bell.set()
         self._listeners.add(listener)
         self._showing += bool(cells)
         return listener
@@ -137,28 +150,27 @@ class Hub:
             self._showing -= bool(listener.cells)
 
     async def messages(self, listener: Listener, still_welcome: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """The stream's bytes: at once when something is due, then no more often than it may; ``hello`` when idle."""
+        """The stream's bytes: at once when something is due, then no more often than it may; ``hello`` now and then."""
         yield b"retry: 1000\n" + _message({HELLO}, listener.position)
         loop = asyncio.get_running_loop()
-        quiet_since = loop.time()
+        greeted = loop.time()
         while not self._stopping:
             now = loop.time()
+            if now - greeted >= PING_S:
+                if not still_welcome():
+                    return
+                greeted = now
+                yield _message({HELLO}, listener.position)
             panels, cells = listener.take(now)
             if panels or cells:
-                quiet_since = now
                 self.told = self._heard if panels else self.told
                 drawn_at = listener.drawn_at if listener.cells else listener.position
                 yield _cells(cells, drawn_at) + _message(panels, listener.position)
                 await asyncio.sleep(self.gap_s(listener))
-            elif now - quiet_since >= PING_S:
-                if not still_welcome():
-                    return
-                quiet_since = now
-                yield _message({HELLO}, listener.position)
             else:
                 listener.bell.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(min(listener.wait_s(now), quiet_since + PING_S - now)):
+                    async with asyncio.timeout(min(listener.wait_s(now), greeted + PING_S - now)):
                         await listener.bell.wait()
 
     def gap_s(self, listener: Listener) -> float:

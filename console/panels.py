@@ -56,7 +56,7 @@ class Panel(msgspec.Struct, frozen=True):
             return await self._draw(look)
         second = look.time // 1_000_000
         at: tuple[int, ...] = (look.at.events_seq, look.at.observations_seq, look.at.commands_seq)
-        if look.part and look.live and desk.hub.listeners:
+        if look.part and look.live and desk.hub.listeners and not self.shared:
             at = (desk.hub.told, second)
         elif self.every_s:
             at = (*at, second)
@@ -111,7 +111,7 @@ async def _one(request: Request, desk: Desk, look: Look, panels: Sequence[Panel]
 
 
 def _placed(panel: Panel, html: Markup, look: Look) -> Drawn:
-    triggers = f"{panel.name} from:#live, {RESET} from:#live"
+    triggers = f"{RESET} from:#live" if panel.shared else f"{panel.name} from:#live, {RESET} from:#live"
     if panel.every_s:
         triggers += f", every {panel.every_s}s"
     tag = "" if panel.shared else _tag(html)  # what is pushed into its place has no tag

@@ -292,7 +292,8 @@ class Engine:
             await self._clock.sleep(LOOK_S)
             if self.state.pending:  # the order to go on may have been lost
                 self._wake.set()
-            self._keep_snapshot()  # it may have come due while the one before was being written
+            if self._committer.broken is None:  # it may have come due while the one before was being written
+                self._keep_snapshot()
             try:
                 await self._watch.look(self.state)
             except LedgerError as error:

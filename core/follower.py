@@ -210,5 +210,5 @@ async def last_fitting(link: Link, stream: str, subject: str) -> int:
 async def stored_at(link: Link, stream: str, seq: int) -> Stored:
     """The message of that sequence, from the leader. ``NotFound`` when it holds none."""
     message = (await call(link, f"STREAM.MSG.GET.{stream}", {"seq": seq}))["message"]
-    data, head = (b64decode(message.get(field, "")) for field in ("data", "hdrs"))
-    return Stored(seq, message["subject"], microseconds(message["time"]), data, Headers(head) if head else None)
+    data, block = (b64decode(message.get(field, "")) for field in ("data", "hdrs"))
+    return Stored(seq, message["subject"], microseconds(message["time"]), data, Headers(block) if block else None)

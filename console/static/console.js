@@ -62,6 +62,7 @@
     document.addEventListener("tower:pause", pause);
     // Rows are pushed as they are, in a message without a name; a held page stands still.
     document.addEventListener("htmx:sse:before:message", (event) => {
+      if (heard) heard = Date.now();
       if (paused && !event.detail?.message?.event) event.preventDefault();
     });
     document.addEventListener("htmx:sse:error", (event) => {

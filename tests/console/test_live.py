@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from collections.abc import Collection, Mapping
 
 import msgspec
 import pytest
@@ -33,6 +34,10 @@ PANELS = parse_panels(["fleet agents runs", "rows tasks", "mine task:default/a"]
 
 
 ROWS = frozenset({"agent"})
+
+
+class DrawingFailed(Exception):
+    """What a drawing may end in."""
 
 
 async def next_message(stream) -> str:
@@ -307,6 +312,55 @@ async def test_what_nobody_shows_is_not_drawn_and_who_comes_late_gets_it(busy: T
         stream = busy.hub.messages(listener, lambda: True)
         await anext(stream)
         assert "[id=&quot;nav&quot;]" in (await anext(stream)).decode()
+
+
+async def test_a_panel_that_could_not_be_drawn_is_tried_again_and_nothing_else_waits(
+    busy: Tower, monkeypatch: pytest.MonkeyPatch
+):
+    shared = busy.app.state.drawing.shared
+    tasks, failures = shared["nav-tasks"], [DrawingFailed()]
+
+    async def draw(desk: object) -> str:
+        if failures:
+            raise failures.pop()
+        return await tasks.draw(desk)
+
+    monkeypatch.setitem(shared, "nav-tasks", msgspec.structs.replace(tasks, draw=draw, pace_s=0.0))
+    async with asyncio.timeout(10):
+        listener = busy.hub.open(parse_panels(["tasks tasks"]), "", "", shared=frozenset({"nav-tasks"}))
+        stream = busy.hub.messages(listener, lambda: True)
+        await anext(stream)
+        await busy.submit("another")
+        told = ""
+        while "[id=&quot;nav&quot;]" not in told:
+            told += (await anext(stream)).decode()
+    assert "tasks" in events_of(told)
+    assert failures == []
+
+
+async def test_rows_that_could_not_be_drawn_stop_neither_the_next_ones_nor_the_panels(
+    busy: Tower, monkeypatch: pytest.MonkeyPatch
+):
+    rows = busy.app.state.drawing.rows
+    agents, failures = rows["agent"], [DrawingFailed()]
+
+    async def draw(desk: object, ids: Collection[str]) -> Mapping[str, str]:
+        if failures:
+            raise failures.pop()
+        return dict.fromkeys(ids, "<tr>drawn</tr>")
+
+    monkeypatch.setitem(rows, "agent", msgspec.structs.replace(agents, table="tasks", draw=draw))
+    async with asyncio.timeout(10):
+        listener = busy.hub.open(parse_panels(["tasks tasks"]), "", "", cells=ROWS)
+        stream = busy.hub.messages(listener, lambda: True)
+        await anext(stream)
+        await busy.submit("another")
+        told = (await anext(stream)).decode()
+        await busy.submit("third")
+        while "<tr>drawn</tr>" not in told:
+            told += (await anext(stream)).decode()
+    assert "tasks" in events_of(told)
+    assert failures == []
 
 
 async def test_a_page_s_own_count_moves_without_its_asking(busy: Tower):
