@@ -51,7 +51,7 @@ async def find(desk: Desk, look: Look, text: str) -> list[Group]:
     """Groups with something in them, the likeliest first."""
     asked = text[:LONGEST].lower().split()
     lanes = await desk.read_model.query(queries.lanes, look.at)
-    agents = await desk.read_model.query(queries.agents, look.at)
+    agents = await desk.read_model.query(queries.crew, look.at)
     fleet = await desk.read_model.query(queries.fleet_state, look.at)
     first = list(_first(look, halted=fleet.halted))
     groups = [Group("Go to", _few(asked, _pages(look))), Group("Moments", list(_moments(look, text.strip())))]

@@ -19,6 +19,7 @@ from console.listener import RESET
 from console.look import Absent, Look, now_of
 from console.player import player
 from console.render import page, part, query
+from console.sides import Sides
 from console.stations import Station, station_of
 from projections import queries
 from projections.rows import At
@@ -56,7 +57,7 @@ class Panel(msgspec.Struct, frozen=True):
             return await self._draw(look)
         second = look.time // 1_000_000
         at: tuple[int, ...] = (look.at.events_seq, look.at.observations_seq, look.at.commands_seq)
-        if look.part and look.live and desk.hub.listeners and not self.shared:
+        if look.part and look.live and desk.hub.listeners:
             at = (desk.hub.told, second)
         elif self.every_s:
             at = (*at, second)
@@ -81,13 +82,13 @@ async def show(  # noqa: PLR0917 - every page says the same five things in the s
     request: Request, desk: Desk, look: Look, name: str, title: str, panels: Sequence[Panel], **rows: Any
 ) -> Response:
     """The page ``name``, or the one panel asked for, or nothing new (304) when the asker has those bytes already."""
-    nav = Panel("nav", (), lambda: _nav(desk, look), shared=_nav_of(station_of(look.path)))
+    sides = None if look.part else await desk.beside.look(desk, look)
+    nav = Panel("nav", (), lambda: _nav(desk, look, sides), beside=True, shared=_nav_of(station_of(look.path)))
     past = () if look.live else (Panel("player", (), lambda: player(desk, look), beside=True),)
     halted = Panel("halted", ("fleet_state",), lambda: _halted(desk, look), every_s=30)
     panels = (*panels, *past, nav, halted, _model(desk))
-    if look.part:
+    if sides is None:
         return await _one(request, desk, look, panels)
-    sides = await desk.beside.look(desk, look)
     drawn = await asyncio.gather(*(panel.draw(desk, look) for panel in panels))
     placed = {panel.name: _placed(panel, html, look) for panel, html in zip(panels, drawn, strict=True)}
     html = page(
@@ -161,8 +162,9 @@ def _nav_of(station: str) -> str:
     return f"nav-{station}"
 
 
-async def _nav(desk: Desk, look: Look) -> dict[str, Any]:
-    sides, here = await desk.beside.look(desk, look), station_of(look.path)
+async def _nav(desk: Desk, look: Look, sides: Sides | None = None) -> dict[str, Any]:
+    """Drawn of the sides its page begins at, so that what they miss is told."""
+    sides, here = sides or await desk.beside.look(desk, look), station_of(look.path)
     return {"counts": sides.counts, "alarms": sides.alarms, "sessions": sides.sessions, "here": here}
 
 

@@ -1,12 +1,15 @@
 """What stands beside every page: the counts of the navigation, the sessions, what needs a person.
 
 Where facts come by the hundred, nearly every page would count all of it anew, which takes longer than the page itself.
-So while the log is that busy a page may show sides up to a second old: its live stream begins at the older of the two
-moments, and tells what they miss.
+So while the log is that busy a page may show sides some seconds old, and those older than a second are counted again
+for the next page while this one is drawn: its live stream begins at the older of the two moments, and tells what they
+miss.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,8 +23,11 @@ if TYPE_CHECKING:
     from console.desk import Desk
     from console.look import Look
 
+log = logging.getLogger(__name__)
+
 BUSY = 50  # facts since the last count: more than an operator makes by hand in a second
 KEPT_US = 1_000_000
+MOST_US = 5_000_000
 
 
 class Sides(msgspec.Struct, frozen=True):
@@ -39,21 +45,33 @@ class Beside:
 
     def __init__(self) -> None:
         self._last: Sides | None = None
+        self._counting: asyncio.Task[None] | None = None
 
     async def look(self, desk: Desk, look: Look) -> Sides:
         """The sides of a page: those of its own moment, or of one a moment ago."""
         last = self._last
-        if last is not None and look.live and not look.part and _will_do(last, look):
-            return last
+        if last is None or not look.live or look.part or not _will_do(last, look):
+            return await self._counted(desk, look)
+        if look.now - last.counted >= KEPT_US and (self._counting is None or self._counting.done()):
+            self._counting = asyncio.create_task(self._count_again(desk, look), name="count the sides")
+        return last
+
+    async def _counted(self, desk: Desk, look: Look) -> Sides:
         key = ("sides", look.at.events_seq, look.time // MINUTE_US)
         counted = await desk.shelf.get(key, lambda: _count(desk, look))
-        if look.live and (last is None or counted.at.events_seq > last.at.events_seq):
+        if look.live and (self._last is None or counted.at.events_seq > self._last.at.events_seq):
             self._last = counted
         return counted
 
+    async def _count_again(self, desk: Desk, look: Look) -> None:
+        try:
+            await self._counted(desk, look)
+        except Exception:  # nobody waits for it; the page that has to is told
+            log.exception("the sides were not counted at %d", look.at.events_seq)
+
 
 def _will_do(last: Sides, look: Look) -> bool:
-    return look.now - last.counted < KEPT_US and look.at.events_seq - last.at.events_seq > BUSY
+    return look.now - last.counted < MOST_US and look.at.events_seq - last.at.events_seq > BUSY
 
 
 async def _count(desk: Desk, look: Look) -> Sides:

@@ -51,7 +51,7 @@ async def _values(desk: Desk, look: Look, name: str) -> Iterable[str]:
         case "session":
             return [each.session_id for each in await ask(queries.sessions, at)]
         case "agent":
-            return [each.name for each in await ask(queries.agents, at)]
+            return [each.name for each in await ask(queries.crew, at)]
         case "label" | "kind":
             return await ask(queries.words_of, at, name)
         case _:

@@ -29,6 +29,13 @@ def agents(db: Reader, at: At, *, gone: bool = False, ids: Collection[str] = ())
     return _agents(db, at, "" if gone else "and a.present")
 
 
+def crew(db: Reader, at: At, *, ids: Collection[str] = ()) -> list[Agent]:
+    """The agents that are there, or those of ``ids``, and what each is at; not what all their runs came to, which goes
+    over all runs there were."""
+    where = these("a.agent_id", ids) if ids else "and a.present"
+    return _made(db, at, db.ask("agents.page", {"where": where}, seq=at.events_seq, ids=list(ids)), {}, used=False)
+
+
 def agent(db: Reader, at: At, agent_id: str, *, window_us: int = HOUR_US) -> AgentPage | None:
     """An agent with its latest runs and facts, or None where there was none of that id yet."""
     found = _agents(db, at, "and a.agent_id = $agent_id", "and agent_id = $agent_id", agent_id=agent_id)
@@ -84,9 +91,15 @@ def _agents(db: Reader, at: At, where: str, of: str = "", **values: Any) -> list
     """``where`` chooses agents, ``of`` their runs."""
     found = db.ask("agents.page", {"where": where}, seq=at.events_seq, **values)
     totals = {row["agent_id"]: row for row in db.ask("agents.totals", {"where": of}, seq=at.events_seq, **values)}
+    return _made(db, at, found, totals)
+
+
+def _made(
+    db: Reader, at: At, found: Sequence[dict[str, Any]], totals: dict[str, dict[str, Any]], *, used: bool = True
+) -> list[Agent]:
     busy = {row["run_id"] for row in found if row["run_id"]}
     under_way = runs_under_way(db, at, busy) if busy else {}
-    contexts = _contexts(db, at, under_way)
+    contexts = _contexts(db, at, under_way) if used else {}
     halted = fleet_state(db, at).halted
     return [
         made(

@@ -10,11 +10,13 @@ order by state desc, since limit $limit
 
 -- Blocked tasks that wait for these.
 -- query holds
-select needed as task_id, count(*) as holds
-from (select task_id, unnest(depends_on) as needed from specs
-      where from_seq <= $seq and to_seq > $seq and list_has_any(depends_on, $ids)) s
-join tasks_moving t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq and t.state = 'blocked'
-group by needed
+select before as task_id, count(*) as holds
+from (
+    select before, after from (from edges where list_contains($ids, before) offset 0)
+    where seq <= $seq and kind = 'need' group by before, after having not arg_max(gone, seq)
+) e
+join tasks_moving t on t.task_id = e.after and t.from_seq <= $seq and t.to_seq > $seq and t.state = 'blocked'
+group by before
 
 -- query circles
 select plan_id, since, circle from (
@@ -35,7 +37,7 @@ order by since desc limit $limit
 -- query waiting
 with special as (
     select task_id, needs, has_command from specs
-    where from_seq <= $seq and to_seq > $seq and (len(needs) > 0 or has_command)
+    where from_seq <= $seq and to_seq > $seq and special
 )
 select coalesce(s.needs, []) as needs, coalesce(s.has_command, false) as has_command, t.lane, count(*) as tasks,
     min(t.since) as since, arg_min(t.task_id, t.born) as task_id

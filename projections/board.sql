@@ -17,7 +17,7 @@ from (
     select parent, count(*) as parts, count(*) filter (child in ('blocked', 'ready', 'running', 'waiting', 'paused')) as open_parts
     from (select unnest(s.parents) as parent, c.state as child
           from specs s join tasks c on c.task_id = s.task_id and c.from_seq <= $seq and c.to_seq > $seq
-          where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0)
+          where s.from_seq <= $seq and s.to_seq > $seq and s.part)
     group by parent
 ) p
 join tasks t on t.task_id = p.parent and t.from_seq <= $seq and t.to_seq > $seq

@@ -84,8 +84,9 @@ def queue(db: Reader, at: At, lane: str, *, limit: int = 50) -> list[Queued]:
 def sessions(db: Reader, at: At) -> list[Session]:
     """Open ones first, then by age."""
     by_session: dict[str, dict[str, int]] = {}
-    for row in db.ask("sessions.tasks", seq=at.events_seq):
-        by_session.setdefault(row["session_id"], {})[row["state"]] = int(row["n"])
+    for row in db.ask("throughput.states", seq=at.events_seq):
+        states = by_session.setdefault(row["session_id"], {})
+        states[row["state"]] = states.get(row["state"], 0) + int(row["n"])
     found = db.ask("sessions.page", seq=at.events_seq)
     return [Session(**row, tasks=by_session.get(row["session_id"], {})) for row in found]
 

@@ -6,7 +6,7 @@ Start a page with ``at = await read_model.query(moment, text, now_us)``; all its
 
 from __future__ import annotations
 
-from projections.agents import agent, agents, workers
+from projections.agents import agent, agents, crew, workers
 from projections.attention import attention
 from projections.board import board
 from projections.bulk import bulk, last_cost
@@ -27,7 +27,7 @@ from projections.wording import wordings
 
 __all__ = [
     "BadMoment", "agent", "agents", "attention", "board", "board_limits", "bookmarks", "bulk", "burn", "causes",
-    "commands", "costs", "counts", "custom", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours",
+    "commands", "costs", "counts", "crew", "custom", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours",
     "lane_names", "lanes", "last_cost", "latest", "models", "moment", "not_running", "observations", "out_of_step",
     "picks", "plans", "pulses", "queue", "reach", "resources", "run", "runs", "session", "session_uses", "sessions",
     "spending", "spent_by", "stuck_on", "task", "task_rows", "task_states", "tasks", "template", "templates",

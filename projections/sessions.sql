@@ -44,9 +44,6 @@ select seq, plan_id, task_id from facts
 select session_id, state, goal, root, budget_uusd, summary, opened_at, closed_at from sessions
 where from_seq <= $seq and to_seq > $seq order by state desc, opened_at, session_id
 
--- query tasks
-select session_id, state, count(*) as n from tasks where from_seq <= $seq and to_seq > $seq group by all
-
 -- query plans
 select p.plan_id, session_id, state, since as "at", source, because, created as "new", revised, ready, cycles,
     count(s.seq) as staged

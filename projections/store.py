@@ -48,10 +48,14 @@ class StoreFailed(Exception):
 
 
 class Known:
-    """Answers about moments that are folded whole, which never change: pages seen by many are asked for once."""
+    """Answers about moments that are folded whole, which never change: pages seen by many are asked for once.
+
+    Who asks what is being asked waits for that answer: the panels of a page ask side by side, and often the same.
+    """
 
     def __init__(self) -> None:
         self._answers: OrderedDict[bytes, list[dict[str, Any]]] = OrderedDict()
+        self._asked: dict[bytes, threading.Event] = {}
         self._lock = threading.Lock()
         self._folded = dict.fromkeys(SETTLED_BY, 0)
 
@@ -73,18 +77,41 @@ class Known:
             return ask(text, **named)
         key = text.encode() + msgspec.msgpack.encode(sorted(named.items()))
         with self._lock:
-            answers = self._answers
-            rows = answers.get(key)
-            if rows is not None:
-                answers.move_to_end(key)
-        if rows is None:
-            rows = ask(text, **named)
+            answers, asked = self._answers, self._asked.get(key)
+            rows = self._found(key)
+            if rows is None and asked is None:
+                self._asked[key] = threading.Event()
+        if rows is None and asked is not None:
+            asked.wait()  # its asker waits for nobody: it is at a statement, not at a page
+            with self._lock:
+                rows = self._found(key)
+            if rows is None:  # it failed, was too long to keep, or is of another read model
+                rows = ask(text, **named)
+        elif rows is None:
+            rows = self._ask(key, answers, lambda: ask(text, **named))
+        return [dict(row) for row in rows]
+
+    def _found(self, key: bytes) -> list[dict[str, Any]] | None:
+        rows = self._answers.get(key)
+        if rows is not None:
+            self._answers.move_to_end(key)
+        return rows
+
+    def _ask(
+        self, key: bytes, answers: OrderedDict[bytes, list[dict[str, Any]]], ask: Callable[[], list[dict[str, Any]]]
+    ) -> list[dict[str, Any]]:
+        """Ask, and keep the answer with those it began with: a rebuild meanwhile has put others in their place."""
+        try:
+            rows = ask()
             if len(rows) <= ANSWER_ROWS:
-                with self._lock:  # into those it began with: a rebuild meanwhile has put others in their place
+                with self._lock:
                     answers[key] = rows
                     while len(answers) > ANSWERS:
                         answers.popitem(last=False)
-        return [dict(row) for row in rows]
+            return rows
+        finally:
+            with self._lock:
+                self._asked.pop(key).set()
 
 
 def these(column: str, ids: Collection[str]) -> str:

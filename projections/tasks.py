@@ -24,7 +24,7 @@ from projections.store import Reader, only
 _STANDING = "t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'"
 _NOT_AT_REST = "and t.state <> 'done' and t.state <> 'cancelled'"
 _CONTAINERS = f"""(select unnest(s.parents) from specs s join tasks t on t.task_id = s.task_id and {_STANDING}
-    and t.from_seq <= $seq and t.to_seq > $seq where s.from_seq <= $seq and s.to_seq > $seq and len(s.parents) > 0)"""
+    and t.from_seq <= $seq and t.to_seq > $seq where s.from_seq <= $seq and s.to_seq > $seq and s.part)"""
 
 _RANK = f"case t.state {' '.join(f'when {state!r} then {rank}' for rank, state in enumerate(STATE_ORDER))} end"
 _AGE = "case when t.state in ('done', 'cancelled') then -t.since else t.born end"

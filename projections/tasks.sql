@@ -209,7 +209,7 @@ select s.parent as task_id, count(*) as parts,
     count(*) filter (t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')) as open_parts
 from (
     from (select unnest(parents) as parent, task_id from specs
-          where from_seq <= $seq and to_seq > $seq and len(parents) > 0)
+          where from_seq <= $seq and to_seq > $seq and part)
     where true /*ids*/
 ) s
 join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq

@@ -72,8 +72,9 @@ from (
     where state = 'running' and from_seq <= $seq and since >= $since and since < $until and ready_at > 0
 )
 
+-- For the counts of the fleet and of each session at once: it goes over all tasks.
 -- query states
-select state, proof = 'parts' as container, count(*) as n,
+select session_id, state, proof = 'parts' as container, count(*) as n,
     count(*) filter (state = 'done' and proof = 'claimed') as claimed
 from tasks where from_seq <= $seq and to_seq > $seq group by all
 
@@ -82,7 +83,7 @@ from tasks where from_seq <= $seq and to_seq > $seq group by all
 select state, count(*) as n from tasks
 where from_seq <= $seq and to_seq > $seq and proof <> 'parts' and task_id in (
     select unnest(parents) from specs
-    where from_seq <= $seq and to_seq > $seq and len(parents) > 0 and task_id in (
+    where from_seq <= $seq and to_seq > $seq and part and task_id in (
         select task_id from tasks_moving where from_seq <= $seq and to_seq > $seq
             and state <> 'done' and state <> 'failed' and state <> 'cancelled' and state <> 'quarantined'
     )

@@ -161,7 +161,7 @@ async def _agent(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
 
 async def _output(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
     """The last lines of what its present run prints."""
-    found = await desk.read_model.query(queries.agents, look.at, ids=[agent_id])
+    found = await desk.read_model.query(queries.crew, look.at, ids=[agent_id])
     run = found[0].run if found else None
     if run is None:
         return {"run": None, "lines": []}
@@ -171,6 +171,6 @@ async def _output(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
 
 
 async def _compared(desk: Desk, look: Look, picked: Sequence[str]) -> dict[str, Any]:
-    everyone = await desk.read_model.query(queries.agents, look.at)
+    everyone = await desk.read_model.query(queries.crew, look.at)
     pages = [await _page(desk, look, agent_id) for agent_id in picked]
     return {"everyone": everyone, "pages": pages, "picked": [*picked, "", ""][:2]}

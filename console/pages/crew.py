@@ -103,7 +103,7 @@ async def order_all(request: Request) -> Response:
 async def add(request: Request) -> Response:
     desk, look = await looking(request)
     workers = await desk.read_model.query(queries.workers, look.at)
-    agents = await desk.read_model.query(queries.agents, look.at)
+    agents = await desk.read_model.query(queries.crew, look.at)
     live = [worker for worker in workers if worker.state == "live"]
     adapters = sorted({each.adapter for each in agents})
     models = sorted({each.model for each in agents if each.model})
@@ -127,7 +127,7 @@ async def _order(desk: Desk, act: Act, ids: Sequence[str], why: str) -> tuple[li
 
 async def _sorted(desk: Desk, look: Look, act: Act, picked: Sequence[str]) -> tuple[list[Agent], list[Agent]]:
     """Whom the order is for, and who is left as they are."""
-    there = await desk.read_model.query(queries.agents, look.at)
+    there = await desk.read_model.query(queries.crew, look.at)
     chosen = [each for each in there if not picked or each.agent_id in picked]
     return [each for each in chosen if act.goes(each)], [each for each in chosen if not act.goes(each)]
 

@@ -69,7 +69,7 @@ async def now(request: Request) -> Response:
 
 
 async def _fleet(desk: Desk, look: Look) -> dict[str, Any]:
-    agents = await desk.read_model.query(queries.agents, look.at)
+    agents = await desk.read_model.query(queries.crew, look.at)
     pools: dict[str, list[Any]] = {}
     for agent in agents:
         pools.setdefault(agent.pool or agent.model or agent.adapter, []).append(agent)
@@ -134,13 +134,13 @@ async def _pulse(desk: Desk, look: Look) -> dict[str, Any]:
 
 
 async def _checks(desk: Desk, look: Look) -> dict[str, Any]:
-    agents = await desk.read_model.query(queries.agents, look.at)
+    agents = await desk.read_model.query(queries.crew, look.at)
     workers = await desk.read_model.query(queries.workers, look.at)
     return {"agents": agents, "workers": workers, "positions": desk.read_model.positions()}
 
 
 async def _routes(desk: Desk, look: Look, address: str) -> dict[str, Any]:
-    agents = await desk.read_model.query(queries.agents, look.at)
+    agents = await desk.read_model.query(queries.crew, look.at)
     return {"agents": agents, "workers": await desk.read_model.query(queries.workers, look.at), **_place(desk, address)}
 
 

@@ -249,7 +249,7 @@ async def _tracks(desk: Desk, look: Look, by: By, wanted: SpanFilter) -> _Tracks
     found = await ask(spans.tracks, look.at, wanted, by)
     agents: dict[str, Agent] = {}
     if by == "agent":
-        agents = {each.agent_id: each for each in await ask(queries.agents, look.at)}
+        agents = {each.agent_id: each for each in await ask(queries.crew, look.at)}
         found = _of_agents(found, agents, wanted)
     work: Counter[str] = Counter()
     for track in found:
