@@ -54,17 +54,17 @@ order by a.worker_id, length(a.name), a.name
 
 -- Tokens of each kind that were told without a price stand apart, to be priced by the table.
 -- query totals
-select agent_id, count(*) as runs, count(*) filter (state = 'succeeded') as done,
-    count(*) filter (state in ('failed', 'lost')) as failed, max(ended_at) as last_ended, max(last_at) as last_at,
-    count(*) filter (state in ('succeeded', 'failed')) as timed,
+select agent_id, sum(n)::bigint as runs, coalesce(sum(n) filter (state = 'succeeded'), 0)::bigint as done,
+    coalesce(sum(n) filter (state in ('failed', 'lost')), 0)::bigint as failed, max(ended_at) as last_ended,
+    max(last_at) as last_at, coalesce(sum(n) filter (state in ('succeeded', 'failed')), 0)::bigint as timed,
     coalesce(sum(duration_ms) filter (state in ('succeeded', 'failed')), 0)::bigint as timed_ms,
     sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens,
-    count(cost_uusd) as priced, coalesce(sum(cost_uusd), 0)::bigint as cost_uusd,
-    coalesce(sum(input_tokens) filter (cost_uusd is null), 0)::bigint as input_tokens,
-    coalesce(sum(output_tokens) filter (cost_uusd is null), 0)::bigint as output_tokens,
-    coalesce(sum(cache_read_tokens) filter (cost_uusd is null), 0)::bigint as cache_read_tokens,
-    coalesce(sum(cache_write_tokens) filter (cost_uusd is null), 0)::bigint as cache_write_tokens
-from runs where from_seq <= $seq and to_seq > $seq /*where*/
+    coalesce(sum(n) filter (told), 0)::bigint as priced, coalesce(sum(cost_uusd), 0)::bigint as cost_uusd,
+    coalesce(sum(input_tokens) filter (not told), 0)::bigint as input_tokens,
+    coalesce(sum(output_tokens) filter (not told), 0)::bigint as output_tokens,
+    coalesce(sum(cache_read_tokens) filter (not told), 0)::bigint as cache_read_tokens,
+    coalesce(sum(cache_write_tokens) filter (not told), 0)::bigint as cache_write_tokens
+from runs_summed($unsummed, $seq) where true /*where*/
 group by agent_id
 
 -- The last two words on usage of each run: totals, so that what lies between them is one call of the model.

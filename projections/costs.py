@@ -20,6 +20,7 @@ from projections import activity
 from projections.prices import MILLION, Rates, rates
 from projections.rows import At, Row
 from projections.rows.runs import tokens
+from projections.sql import load
 from projections.store import Reader
 
 By = Literal["session", "agent", "model", "task", "lane", "hour", "run", "state"]
@@ -37,24 +38,21 @@ _KEYS: dict[str, str] = {
     "lane": "r.lane",
     "run": "r.run_id",
     "state": "r.state",
-    "hour": "(case when r.ended_at = 0 then $now else r.ended_at end // 3600000000) * 3600000000",
-    # how lately: 0 under way, 1 in the last five minutes, 2 in the last hour, 3 before; and 10 more when not today
-    "lately": "(case when r.ended_at = 0 then 0 when r.ended_at >= $now - 300000000 then 1 "
-    "when r.ended_at >= $now - 3600000000 then 2 else 3 end) "
-    "+ case when r.ended_at = 0 or r.ended_at >= $midnight then 0 else 10 end",
+    "hour": "(case when r.hour = 0 then $now // 3600000000 else r.hour end) * 3600000000",
+    "lately": "r.lately",
 }
-_UNTOLD = "and r.cost_uusd is null and r.input_tokens + r.output_tokens + r.cache_read_tokens + r.cache_write_tokens"
 _BASES = {
-    "reported": "and r.cost_uusd is not null",
-    "estimated": f"{_UNTOLD} > 0 and /*who*/ in (select who from rates)",  # noqa: S608 - our own words
-    "unpriced": f"{_UNTOLD} > 0 and coalesce(/*who*/, '') not in (select who from rates)",  # noqa: S608
-    "none": f"{_UNTOLD} = 0",
+    "reported": "and r.told",
+    "estimated": "and not r.told and not r.silent and /*who*/ in (select who from rates)",
+    "unpriced": "and not r.told and not r.silent and coalesce(/*who*/, '') not in (select who from rates)",
+    "none": "and not r.told and r.silent",
 }
 _TITLED = ("task", "run")
+_SUMMED = frozenset({"session", "agent", "lane", "hour", "state"})  # that the sums tell apart
 _AS_IT_STANDS = "r.from_seq <= $seq and r.to_seq > $seq and (r.ended_at = 0 or r.ended_at >= $since)"
-_UNDER_WAY_THEN = "r.from_seq <= $first and r.to_seq > $first and r.ended_at = 0"
+_IN_WHOLE_HOURS = "(r.hour = 0 or r.hour * 3600000000 >= $since)"
 # By its agent's model when the run began, where agents changed theirs or that is asked for; else by its agent alone.
-_OF_MODELS = "runs r left join agents a on a.agent_id = r.agent_id and a.from_seq <= r.born and a.to_seq > r.born"
+_MODELS = " left join agents a on a.agent_id = r.agent_id and a.from_seq <= r.born and a.to_seq > r.born"
 
 
 class Cost(Row, frozen=True):
@@ -195,25 +193,25 @@ def costs(
 def burn(db: Reader, at: At) -> Burn:
     """Today, and how fast money goes."""
     midnight = at.at // DAY_US * DAY_US
-    since = min(midnight, at.at - HOUR_US)
-    found = {int(row.key): row for row in _ask(db, at, "lately", {}, {"since": since, "midnight": midnight}).rows}
-
-    def increase(most: int, window_us: int) -> int:
-        """Runs over or under way now, less what those under way then had cost by then."""
-        now = sum(row.uusd or 0 for key, row in found.items() if key % 10 <= most)
-        after = db.ask("costs.first", since=at.at - window_us)[0]["seq"]
-        first = at.events_seq if after is None else min(int(after) - 1, at.events_seq)
-        return now - (_ask(db, at, "state", {"rows": _UNDER_WAY_THEN}, {"first": first}).total.uusd or 0)
-
+    then = {"then_5": _before(db, at, 5 * MINUTE_US), "then_60": _before(db, at, HOUR_US)}
+    lately = {"of": load().queries["costs.lately"] + " r", "rows": "true"}
+    found = {str(row.key): row.uusd or 0 for row in _ask(db, at, "lately", lately, {"since": 0, **then}).rows}
+    under_way, last_5 = found.get("under way", 0), found.get("last 5", 0)
     return Burn(
-        today=_together([row for key, row in found.items() if key < 10]),
-        last_5m_uusd=increase(1, 5 * MINUTE_US),
-        last_60m_uusd=increase(2, HOUR_US),
+        today=_together([hour for hour in hours(db, at, CostFilter()) if int(hour.key) >= midnight]),
+        last_5m_uusd=under_way + last_5 - found.get("then 5", 0),
+        last_60m_uusd=under_way + last_5 + found.get("last 60", 0) - found.get("then 60", 0),
         midnight=midnight,
         next_midnight=midnight + DAY_US,
         now=at.at,
         began=activity.extent(db)[0],
     )
+
+
+def _before(db: Reader, at: At, window_us: int) -> int:
+    """The last fact before a span that ends at the moment."""
+    after = db.ask("costs.first", since=at.at - window_us)[0]["seq"]
+    return at.events_seq if after is None else min(int(after) - 1, at.events_seq)
 
 
 def hours(db: Reader, at: At, wanted: CostFilter, *, count: int = 24) -> list[Spent]:
@@ -226,15 +224,15 @@ def hours(db: Reader, at: At, wanted: CostFilter, *, count: int = 24) -> list[Sp
     return [found.get(hour, Spent(key=hour)) for hour in range(first, last + 1, HOUR_US)]
 
 
-def models(db: Reader, at: At) -> list[str]:
-    """Every model an agent had up to the moment."""
-    return sorted({row["model"] for row in db.ask("costs.models", seq=at.events_seq) if row["model"]})
-
-
 def _together(rows: Sequence[Spent]) -> Spent:
     fields = [name for name in Spent.__struct_fields__ if name not in ("key", "title", "keys")]
     sums: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in fields}
     return Spent(**sums)
+
+
+def models(db: Reader, at: At) -> list[str]:
+    """Every model an agent had up to the moment."""
+    return sorted({row["model"] for row in db.ask("costs.models", seq=at.events_seq) if row["model"]})
 
 
 def _ask(  # noqa: PLR0917 - clauses and values of one query
@@ -251,8 +249,8 @@ def _ask(  # noqa: PLR0917 - clauses and values of one query
     of_models = of_models or by == "model" or len({row["agent_id"] for row in agents}) < len(agents)
     who = "a.model" if of_models else "r.agent_id"
     named = {
-        "key": _KEYS[by], "who": who, "of": _OF_MODELS if of_models else "runs r", "rows": _AS_IT_STANDS,
-        "title": "r.title" if by in _TITLED else "''", "where": "",
+        "key": _KEYS[by], "who": who, "title": "r.title" if by in _TITLED else "''", "where": "", **_source(
+            by, values, of_models=of_models),
     }  # fmt: skip
     named |= clauses
     named["where"] = named["where"].replace("/*who*/", who)
@@ -263,6 +261,14 @@ def _ask(  # noqa: PLR0917 - clauses and values of one query
     rows = [_spent(row) for row in found if not row["whole"]]
     total = next((_spent(row) for row in found if row["whole"]), Spent())
     return Costs(rows=rows, total=msgspec.structs.replace(total, key="", title=""))
+
+
+def _source(by: str, values: dict[str, Any], *, of_models: bool) -> dict[str, str]:
+    """Where runs are read from: their sums where those tell apart what is asked for, else one by one."""
+    if by in _SUMMED and not of_models and not values.get("task_id") and values["since"] % HOUR_US == 0:
+        return {"of": "runs_summed($unsummed, $seq) r", "rows": _IN_WHOLE_HOURS}
+    each = load().queries["costs.each"] + " r"
+    return {"of": each + _MODELS if of_models else each, "rows": _AS_IT_STANDS}
 
 
 def _spent(row: dict[str, Any]) -> Spent:

@@ -9,6 +9,31 @@ select agent_id, model, any_value(adapter) as adapter from agents where from_seq
 -- query first
 select min(seq) as seq from moments where at_us >= $since
 
+-- One by one, each run as the sums tell of many (``runs.sql``).
+-- query each
+(
+    select *, 1 as n, ended_at // 3600000000 as hour, cost_uusd is not null as told,
+        input_tokens + output_tokens + cache_read_tokens + cache_write_tokens = 0 as silent
+    from runs
+)
+
+-- What was spent in the last minutes: by runs over since then or still under way, less what those under way then had
+-- cost by then.
+-- query lately
+(
+    select *, 1 as n, 0 as hour, cost_uusd is not null as told,
+        input_tokens + output_tokens + cache_read_tokens + cache_write_tokens = 0 as silent
+    from (
+        select *, case when ended_at = 0 then 'under way' when ended_at >= $now - 300000000 then 'last 5' else 'last 60' end
+            as lately
+        from runs where from_seq <= $seq and to_seq > $seq and (ended_at = 0 or ended_at >= $now - 3600000000)
+        union all by name
+        select * exclude (seq) from runs_moving
+        join (values ('then 5', $then_5), ('then 60', $then_60)) earlier (lately, seq)
+            on from_seq <= earlier.seq and to_seq > earlier.seq and ended_at = 0
+    )
+)
+
 -- Runs are summed by whose rates are theirs before these are looked at: a hundred rows to price, not a million.
 -- query spent
 with rates as (
@@ -16,10 +41,10 @@ with rates as (
         unnest($cache_write::bigint[]) as cache_write, unnest($output::bigint[]) as output
 ),
 used as (
-    select /*key*/ as key, /*who*/ as who, r.cost_uusd is null as untold,
-        r.input_tokens + r.output_tokens + r.cache_read_tokens + r.cache_write_tokens = 0 as silent,
-        any_value(/*title*/) as title, count(*) as runs, count(*) filter (r.ended_at = 0) as under_way,
-        count(*) filter (r.state = 'succeeded') as done, count(*) filter (r.state in ('failed', 'lost')) as failed,
+    select /*key*/ as key, /*who*/ as who, not r.told as untold, r.silent,
+        any_value(/*title*/) as title, sum(r.n) as runs, coalesce(sum(r.n) filter (r.hour = 0), 0) as under_way,
+        coalesce(sum(r.n) filter (r.state = 'succeeded'), 0) as done,
+        coalesce(sum(r.n) filter (r.state in ('failed', 'lost')), 0) as failed,
         sum(r.cost_uusd) as reported, sum(r.input_tokens) as fresh, sum(r.cache_read_tokens) as cache_read,
         sum(r.cache_write_tokens) as cache_write, sum(r.output_tokens) as output
     from /*of*/ where /*rows*/ /*where*/ group by all

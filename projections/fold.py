@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from projections import sums
 from projections.few import FEW, Few, Moved
 from projections.many import Many
 from projections.parts import Parts
@@ -48,7 +49,8 @@ class Fold:
     """Folds batches through one connection, inside the caller's transaction."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection, sql: Sql) -> None:
-        self._sql = sql
+        self._db, self._sql = db, sql
+        self._summed = [table for table in sql.tables.values() if table.sums]
         self.statements = Statements(db)
         self._parts = Parts(db, self.statements)
         self._few = Few(self.statements, self._parts)
@@ -70,6 +72,10 @@ class Fold:
             for name in relations.keys() & table.after.keys():
                 self.statements.run(table.after[name], relations[name], anew=True)
         self._parts.tidy()
+
+    def sum_up(self, before: int, after: int) -> None:
+        """Bring the sums up to the facts that were taken since ``before``."""
+        sums.sum_up(self._db, self._summed, self._parts.left(), before, after)
 
     def _how(self, table: Table, relations: Mapping[str, pa.Table]) -> Any:
         """In rows or in columns: one seal alone can be news of a hundred thousand tasks."""

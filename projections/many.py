@@ -36,10 +36,10 @@ class Many:
         older = without(pc.unique(changes[key]), born)
         standing = parts.those("now", table, older)
         if len(standing):
-            parts.delete("now", table, standing[key])
+            parts.delete("now", table, standing)
         resting = parts.those("rest", table, without(older, standing[key])) if table.final else standing[:0]
         if len(resting):  # a failed task is tried again
-            parts.delete("rest", table, resting[key])
+            parts.delete("rest", table, resting)
         if "born" in table.columns:  # a tape of one task names others that are not on it
             strange = without(without(older, standing[key]), resting[key])
             changes = changes.filter(pc.invert(pc.is_in(changes[key], strange)))

@@ -221,6 +221,8 @@ def _take_in(db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, expecte
     touched = Touched()
     for relations in ready.ranges:
         fold.take(ready.stream, relations, touched)
+    if ready.stream == "EVENTS":
+        fold.sum_up(expected, after.seq)
     _, moved = fold.statements.rows(_MOVE, _row(after, expected))
     if not moved:
         stands = db.execute("select seq from folded where stream = $stream", {"stream": ready.stream}).fetchall()

@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from projections import sums
 from projections.sql import Table
 from projections.statements import Statements
 
@@ -40,6 +41,8 @@ def create(db: duckdb.DuckDBPyConnection, table: Table) -> None:
             _index(db, f"{table.name}_{part}", table.index)
     for view, parts in ((table.name, PARTS), (f"{table.name}_moving", ("now", "past"))):
         db.execute(f"create view {view} as {' union all '.join(f'from {table.name}_{part}' for part in parts)}")
+    if table.sums:
+        sums.create(db, table)
 
 
 class Parts:
@@ -50,6 +53,7 @@ class Parts:
         self._statements = statements
         self._shapes: dict[str, pa.Schema] = {}
         self._gone: Counter[str] = Counter()  # rows taken out of a part since it was last looked at
+        self._left: dict[str, list[int]] = {}  # by table, since when those stood that left their rest
 
     def shape(self, table: Table) -> pa.Schema:
         """The columns of a change."""
@@ -64,9 +68,12 @@ class Parts:
             return self.shape(table).empty_table()
         return self._statements.ask(f"select {_change(table)} from {table.name}_{part} {_of_keys(table)}", _keys(keys))
 
-    def delete(self, part: str, table: Table, keys: pa.Array) -> None:
-        self._gone[f"{table.name}_{part}"] += len(keys)
-        self._statements.run(f"delete from {table.name}_{part} {_of_keys(table)}", _keys(keys))
+    def delete(self, part: str, table: Table, rows: pa.Table) -> None:
+        """Those changes, which stand in a part."""
+        self._gone[f"{table.name}_{part}"] += len(rows)
+        if part == "rest":
+            self._left.setdefault(table.name, []).extend(rows["from_seq"].to_pylist())
+        self._statements.run(f"delete from {table.name}_{part} {_of_keys(table)}", _keys(rows[table.key]))
 
     def take_out(self, part: str, table: Table, keys: list[str]) -> Rows:
         """The changes of these few keys that stood in a part; they are gone from it."""
@@ -75,12 +82,19 @@ class Parts:
         sql = f"delete from {table.name}_{part} {_of_keys(table)} returning {_change(table)}"
         rows = self._statements.rows(sql, _keys(pa.array(keys, pa.string())))[1]
         self._gone[f"{table.name}_{part}"] += len(rows)
+        if part == "rest":
+            self._left.setdefault(table.name, []).extend(row[1] for row in rows)
         return rows
 
     def insert(self, part: str, table: Table, rows: pa.Table) -> None:
         """Changes with their ``to_seq``."""
         if len(rows):
             self._statements.run(f"insert into {table.name}_{part} by name select * from facts", rows)
+
+    def left(self) -> dict[str, list[int]]:
+        """By table, the ``from_seq`` of each row that was taken out of its rest since this was last asked."""
+        left, self._left = self._left, {}
+        return left
 
     def tidy(self) -> None:
         """Make a part anew that holds far more rows that were taken out than rows.

@@ -10,6 +10,16 @@ born bigint
 
 -- index run_id task_id
 
+-- ``hour``: the one it ended in, counted from 1970; 0 while it is under way. ``told``: what it cost; ``silent``: of tokens.
+-- sums
+select agent_id, session_id, lane, state, ended_at // 3600000000 as hour, cost_uusd is not null as told,
+    input_tokens + output_tokens + cache_read_tokens + cache_write_tokens = 0 as silent, count(*) as n,
+    sum(input_tokens)::bigint as input_tokens, sum(output_tokens)::bigint as output_tokens,
+    sum(cache_read_tokens)::bigint as cache_read_tokens, sum(cache_write_tokens)::bigint as cache_write_tokens,
+    sum(tool_calls)::bigint as tool_calls, sum(cost_uusd)::bigint as cost_uusd, sum(duration_ms)::bigint as duration_ms,
+    max(ended_at) as ended_at, max(last_at) as last_at
+from /*rows*/ group by all
+
 -- on worker.assigned
 select seq, run_id, task_id, session_id, title, agent_id, worker_id, epoch, lane, attempt, 'assigned' as state,
     '' as because, '' as stopping, '' as step, 0 as input_tokens, 0 as output_tokens, 0 as cache_read_tokens,

@@ -8,6 +8,9 @@
 
     -- index task_id run_id                                             the columns its rows are looked up by
 
+    -- sums                                                             what its rows come to: see ``sums.py``
+    select agent_id, count(*) as n from /*rows*/ group by all
+
     -- on task.submitted                                                a row for each fact: seq, key, what it sets
     select seq, task_id, 'ready' as state from facts
 
@@ -32,7 +35,7 @@ import msgspec
 
 FOLDER = Path(__file__).parent
 ANY, OBSERVATION, COMMAND = "any", "observation", "command"
-_SECTION = re.compile(r"^-- (interval|append|index|on|after|query) (.+)$", re.MULTILINE)
+_SECTION = re.compile(r"^-- (interval|append|index|sums|on|after|query)( .+)?$", re.MULTILINE)
 _INTERVAL = re.compile(r"(\w+) key (\w+)(?: final (.+))?")
 
 
@@ -45,14 +48,15 @@ class Block(msgspec.Struct, frozen=True):
 
 class Table(msgspec.Struct, frozen=True):
     """A table and what feeds it. ``key``: empty for one that only grows. ``final``: a column and values of it that
-    make a row one that hardly changes again; without values every row is. ``index``: columns its rows are looked up by,
-    however many there are."""
+    make a row one that hardly changes again; without values every row is. ``index``: columns its rows that are over or
+    at rest are looked up by, however many there are. ``sums``: what its rows come to; empty for most."""
 
     name: str
     columns: dict[str, str]
     key: str = ""
     final: tuple[str, ...] = ()
     index: tuple[str, ...] = ()
+    sums: str = ""
     on: dict[str, Block] = {}
     after: dict[str, str] = {}
 
@@ -93,6 +97,8 @@ def load(folder: Path = FOLDER) -> Sql:
                 raise ValueError(f"{path.name}: '-- {kind} {rest}' stands before any table")
             elif kind == "index":
                 table = tables[table.name] = msgspec.structs.replace(table, index=tuple(rest.split()))
+            elif kind == "sums":
+                table = tables[table.name] = msgspec.structs.replace(table, sums=body)
             elif kind == "on":
                 name, _, alone = rest.partition(" ")
                 table.on[name] = Block(body, alone == "alone")
@@ -105,7 +111,8 @@ def _sections(text: str) -> list[tuple[str, str, str]]:
     heads = list(_SECTION.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     return [
-        (head[1], head[2].strip(), _uncommented(text[head.end() : end])) for head, end in zip(heads, ends, strict=True)
+        (head[1], (head[2] or "").strip(), _uncommented(text[head.end() : end]))
+        for head, end in zip(heads, ends, strict=True)
     ]
 
 

@@ -19,6 +19,7 @@ import duckdb
 import msgspec
 
 from projections.sql import Sql, load
+from projections.sums import first_unsummed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,6 +59,11 @@ class Known:
         self._asked: dict[bytes, threading.Event] = {}
         self._lock = threading.Lock()
         self._folded = dict.fromkeys(SETTLED_BY, 0)
+
+    @property
+    def folded(self) -> int:
+        """How far EVENTS is folded."""
+        return self._folded["seq"]
 
     def fold(self, **folded: int) -> None:
         """Note how far the streams are folded (``seq``, ``observations_seq``, ``commands_seq``)."""
@@ -140,6 +146,8 @@ class Reader:
 
     def ask(self, name: str, clauses: Mapping[str, str] | None = None, /, **values: Any) -> list[dict[str, Any]]:
         """The rows of the query ``file.name``, as dicts by column. ``clauses`` take the place of ``/*name*/`` in it."""
+        if "seq" in values:
+            values["unsummed"] = first_unsummed(min(values["seq"], self._known.folded))
         text = self._sql.queries[name]
         for place, clause in (clauses or {}).items():
             text = text.replace(f"/*{place}*/", clause)

@@ -8,6 +8,10 @@ retry_at bigint, since bigint, ready_at bigint, born bigint, born_at bigint, pla
 
 -- index task_id
 
+-- sums
+select session_id, state, lane, proof = 'parts' as container, proof = 'claimed' as claimed, count(*) as n
+from /*rows*/ group by all
+
 -- on task.submitted
 select seq, task_id, session_id, spec_title as title, spec_kind as kind, spec_lane as lane, spec_priority as priority,
     spec_labels as labels, state, '' as because, '' as proof, '' as agent_id, '' as run_id,

@@ -74,9 +74,9 @@ from (
 
 -- For the counts of the fleet and of each session at once: it goes over all tasks.
 -- query states
-select session_id, state, proof = 'parts' as container, count(*) as n,
-    count(*) filter (state = 'done' and proof = 'claimed') as claimed
-from tasks where from_seq <= $seq and to_seq > $seq group by all
+select session_id, state, container, sum(n)::bigint as n,
+    coalesce(sum(n) filter (state = 'done' and claimed), 0)::bigint as claimed
+from tasks_summed($unsummed, $seq) group by all
 
 -- Tasks with open parts. Looked up and not joined: by a join all tasks are hashed for the few (30 ms at a million facts).
 -- query containers

@@ -9,7 +9,7 @@ import pytest
 
 from core.domain.machine import tag
 from core.ledger import Gap, Stored
-from projections import fold, parts, queries, sql
+from projections import fold, parts, queries, sql, sums
 from projections.facts import FACTS, Unreadable, kinds
 from projections.intervals import OPEN
 from projections.rows.tasks import TaskFilter
@@ -69,6 +69,30 @@ async def test_one_of_very_many_is_looked_up_without_reading_over_the_others(fol
 
 
 _AT = {True: "from_seq <= $seq and to_seq > $seq", False: "seq <= $seq"}
+
+
+@pytest.mark.parametrize("seed", [34, 35, 36])
+async def test_what_is_summed_by_block_comes_to_what_the_rows_come_to_at_every_moment(folded, monkeypatch, seed: int):
+    """Rows that left their rest after their block was summed among them: failed tasks that were tried again."""
+    monkeypatch.setattr(sums, "BLOCK", 64)
+    history = wandering(seed, 300)
+    seen = await (await folded()).take(history, pieces=Random(seed))
+    summed = [table for table in sql.load().tables.values() if table.sums]
+    assert {table.name for table in summed} == {"runs", "tasks"}
+    for table in summed:
+        blocks = await seen.ask(Reader.run, f"select count(distinct block) as n from {table.name}_sums")
+        assert blocks[0]["n"] >= len(history.events) // 64 - 2
+        in_short = table.sums.replace("/*rows*/", f"(from {table.name} where from_seq <= $seq and to_seq > $seq)")
+        names = list((await seen.ask(Reader.run, f"{in_short} limit 1", seq=len(history.events)))[0])
+        counted = [name for name in names if name == "n" or name.endswith(("_tokens", "_calls", "_ms", "_uusd"))]
+        latest = [name for name in names if name.endswith("_at")]
+        adds = [f"sum({name})::bigint as {name}" for name in counted] + [f"max({name}) as {name}" for name in latest]
+        told = ", ".join(name for name in names if name not in counted + latest)
+        whole = f"select {told}, {', '.join(adds)} from /*rows*/ group by all order by all"
+        for seq in range(1, len(history.events) + 1, 7):
+            rows = await seen.ask(Reader.run, whole.replace("/*rows*/", f"({in_short})"), seq=seq)
+            again = whole.replace("/*rows*/", f"{table.name}_summed($first, $seq)")
+            assert await seen.ask(Reader.run, again, first=sums.first_unsummed(seq), seq=seq) == rows
 
 
 async def rows_held(seen: Folded, table: str) -> int:
