@@ -79,7 +79,7 @@ class Few:
     def _before(self, table: Table, older: list[str]) -> dict[str, Change]:
         """How those stood that are not new, by key; they stand no longer."""
         rows = self._parts.take_out("now", table, older)
-        if table.final and len(rows) < len(older):
+        if len(rows) < len(older):
             standing = {row[KEY] for row in rows}
             rows += self._parts.take_out("rest", table, [key for key in older if key not in standing])
         return {row[KEY]: row for row in rows}

@@ -37,7 +37,7 @@ class Many:
         standing = parts.those("now", table, older)
         if len(standing):
             parts.delete("now", table, standing)
-        resting = parts.those("rest", table, without(older, standing[key])) if table.final else standing[:0]
+        resting = parts.those("rest", table, without(older, standing[key]))
         if len(resting):  # a failed task is tried again
             parts.delete("rest", table, resting)
         if "born" in table.columns:  # a tape of one task names others that are not on it

@@ -22,7 +22,6 @@ from projections import sums
 from projections.sql import Table
 from projections.statements import Statements
 
-PARTS = ("now", "rest", "past")
 LOOK_AFTER = 20_000  # rows taken out
 SPARSE = 3  # times as many rows as are alive
 Rows = list[tuple[Any, ...]]
@@ -35,11 +34,12 @@ def create(db: duckdb.DuckDBPyConnection, table: Table) -> None:
         db.execute(f"create table {table.name} ({columns})")
         _index(db, table.name, table.index)
         return
-    for part in PARTS:
+    for part in table.parts:
         db.execute(f"create table {table.name}_{part} ({table.key} varchar, from_seq bigint, to_seq bigint, {columns})")
         if part != "now":
             _index(db, f"{table.name}_{part}", table.index)
-    for view, parts in ((table.name, PARTS), (f"{table.name}_moving", ("now", "past"))):
+    moving = [part for part in table.parts if part != "rest"]
+    for view, parts in ((table.name, table.parts), (f"{table.name}_moving", moving)):
         db.execute(f"create view {view} as {' union all '.join(f'from {table.name}_{part}' for part in parts)}")
     if table.sums:
         sums.create(db, table)
@@ -64,7 +64,7 @@ class Parts:
 
     def those(self, part: str, table: Table, keys: pa.Array) -> pa.Table:
         """The changes of these keys that stand in a part."""
-        if not len(keys):
+        if not len(keys) or part not in table.parts:
             return self.shape(table).empty_table()
         return self._statements.ask(f"select {_change(table)} from {table.name}_{part} {_of_keys(table)}", _keys(keys))
 
@@ -77,7 +77,7 @@ class Parts:
 
     def take_out(self, part: str, table: Table, keys: list[str]) -> Rows:
         """The changes of these few keys that stood in a part; they are gone from it."""
-        if not keys:
+        if not keys or part not in table.parts:
             return []
         sql = f"delete from {table.name}_{part} {_of_keys(table)} returning {_change(table)}"
         rows = self._statements.rows(sql, _keys(pa.array(keys, pa.string())))[1]

@@ -61,6 +61,13 @@ class Table(msgspec.Struct, frozen=True):
     after: dict[str, str] = {}
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """What an interval table stands in (``parts.py``): none for one that only grows."""
+        if not self.key:
+            return ()
+        return ("now", "past") if not self.final else ("now", "rest", "past") if self.final[1:] else ("rest", "past")
+
+    @property
     def stream(self) -> Literal["EVENTS", "OBSERVATIONS", "COMMANDS"]:
         """The one stream that feeds it, so that its content does not depend on how streams interleave."""
         return {OBSERVATION: "OBSERVATIONS", COMMAND: "COMMANDS"}.get(next(iter(self.on)), "EVENTS")  # type: ignore[return-value]
