@@ -104,7 +104,7 @@ def agent_state(row: dict[str, Any]) -> str:
 def _rule(db: Reader, at: At, tasks: Sequence[dict[str, Any]], *, every: bool = False) -> Rule:
     seq, ids = at.events_seq, [row["task_id"] for row in tasks]
     wording = _wording(db, seq, ids, every=every)
-    unmet = _unmet(db, seq, list(wording), every=every)
+    unmet = _unmet(db, seq, wording, every=every)
     circles = {name: row["circle"] for row in db.ask("tasks.circles", seq=seq) for name in row["circle"]}
     lanes = {row["lane"]: row for row in db.ask("lanes.rule", seq=seq)}
     above = _blocked_above(db, seq, ids, wording, unmet)
@@ -128,12 +128,18 @@ def _wording(db: Reader, seq: int, ids: Sequence[str], *, every: bool) -> dict[s
     return found
 
 
-def _unmet(db: Reader, seq: int, ids: Sequence[str], *, every: bool) -> dict[str, list[tuple[str, str]]]:
-    """By task the dependencies that are not done, each with its state."""
+def _unmet(db: Reader, seq: int, wording: dict[str, Any], *, every: bool) -> dict[str, list[tuple[str, str]]]:
+    """By task the dependencies that are not done, each with its state; a task nobody knows is 'unknown'."""
+    needed = sorted({name for worded in wording.values() for name in worded["depends_on"]})
+    if not needed:
+        return {}
+    clause = "" if every else only("task_id", needed)
+    states = {row["task_id"]: row["state"] for row in db.ask("tasks.links", {"ids": clause}, seq=seq, ids=needed)}
     unmet: dict[str, list[tuple[str, str]]] = {}
-    clause = "" if every else only("task_id", ids)
-    for row in db.ask("tasks.unmet", {"ids": clause}, seq=seq, ids=ids):
-        unmet.setdefault(row["task_id"], []).append((row["needed"], row["state"]))
+    for task_id, worded in wording.items():
+        left = [(name, states.get(name, "unknown")) for name in worded["depends_on"] if states.get(name) != "done"]
+        if left:
+            unmet[task_id] = left
     return unmet
 
 

@@ -81,8 +81,15 @@ def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
 
 def task_states(db: Reader, at: At, wanted: TaskFilter) -> dict[str, int]:
     """How many tasks fit but for the filter's states, by state."""
-    found = db.ask("tasks.by_state", {"where": where_of(wanted, states=False)}, **values_of(at, wanted))
+    name = "tasks.by_state_summed" if _is_summed(wanted) else "tasks.by_state"
+    found = db.ask(name, {"where": where_of(wanted, states=False)}, **values_of(at, wanted))
     return {row["state"]: int(row["n"]) for row in found}
+
+
+def _is_summed(wanted: TaskFilter) -> bool:
+    """Whether the filter asks for nothing but what the sums of tasks tell apart."""
+    asked = {name for name in ("kinds", "labels", "priorities", "agent", "text", "since") if getattr(wanted, name)}
+    return not asked and wanted.containers is None and wanted.cost_least is None and wanted.cost_most is None
 
 
 def picks(db: Reader, at: At, wanted: TaskFilter, task_ids: Sequence[str] = ()) -> list[Pick]:

@@ -204,6 +204,10 @@ order by task_id /*limit*/
 select word, count(*) as n from (select /*word*/ as word from tasks where from_seq <= $seq and to_seq > $seq)
 group by word order by n desc, word limit $limit
 
+-- The same where the sums tell apart what is asked for.
+-- query by_state_summed
+select state, sum(n)::bigint as n from tasks_summed($unsummed, $seq) t where true /*where*/ group by state
+
 -- query by_state
 select state, count(*) as n from tasks t where from_seq <= $seq and to_seq > $seq /*where*/ group by state
 
@@ -229,17 +233,6 @@ group by task_id
 -- query steps
 select run_id, step, percent, stopping, state, because from runs_moving
 where from_seq <= $seq and to_seq > $seq and ended_at = 0 and list_contains($run_ids, run_id)
-
--- Dependencies that are not done, in the order they are named; a task nobody knows is 'unknown'.
--- query unmet
-select n.task_id, n.needed, coalesce(t.state, 'unknown') as state
-from (
-    select task_id, unnest(depends_on) as needed, generate_subscripts(depends_on, 1) as place
-    from (from specs/*ids*/) where from_seq <= $seq and to_seq > $seq and len(depends_on) > 0
-) n
-left join tasks t on t.task_id = n.needed and t.from_seq <= $seq and t.to_seq > $seq
-where t.state is distinct from 'done'
-order by n.task_id, n.place
 
 -- query wording
 select task_id, depends_on, parents, needs, has_command from (from specs/*ids*/)
