@@ -41,13 +41,14 @@ class BadQuestion(Exception):
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """``at``: the moment. ``asked``: the address's own parameters, in order. ``behind``: the fold has not reached what
-    the caller saw. ``told``: the command whose outcome the page is to show. ``stations``: the pages there are."""
+    the caller saw, which is ``seen``. ``told``: the command whose outcome the page is to show. ``stations``: the pages there are."""
 
     at: At
     now: int
     path: str
     asked: tuple[tuple[str, str], ...] = ()
     part: str = ""
+    seen: int = 0
     behind: bool = False
     told: Command | None = None
     theme: str = "system"
@@ -106,7 +107,8 @@ async def looking(request: Request) -> tuple[Desk, Look]:
     desk = desk_of(request)
     now = desk.clock.now_us()
     seen = request.query_params.get("seen", "")
-    behind = bool(seen) and not await desk.read_model.wait_for(_sequence(seen), SEEN_WAIT_S)
+    least = _sequence(seen) if seen else 0
+    behind = bool(seen) and not await desk.read_model.wait_for(least, SEEN_WAIT_S)
     asked_of = request.query_params.get("told", "")
     told = await _told(desk, asked_of, now)
     look = Look(
@@ -116,6 +118,7 @@ async def looking(request: Request) -> tuple[Desk, Look]:
         asked=_asked(request),
         moments=len(request.query_params.getlist("at")),
         part=request.query_params.get("part", ""),
+        seen=least,
         behind=behind or _undecided(asked_of, told, now),
         told=told,
         theme=theme_of(request),

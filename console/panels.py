@@ -36,6 +36,7 @@ class Panel(msgspec.Struct, frozen=True):
     ``beside``: it shows more than the read model holds, so the moment alone does not tell what it looks like.
     ``cells``: the kind of cells its rows are (``console/cells.py``); those are pushed. ``shared``: the kind of shared
     panel it is; then it is pushed whole. ``pace_s``: after a change it can wait this long, since it was last told of.
+    ``at``: the moment it is drawn of where that is not its page's own, as what is drawn of the sides; none later.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Panel(msgspec.Struct, frozen=True):
     cells: str = ""
     shared: str = ""
     pace_s: float = 0.0
+    at: At | None = None
 
     async def draw(self, desk: Desk, look: Look) -> Markup:
         """The part's bytes. Open pages of one address and moment share them; ages make a moment last a second.
@@ -56,7 +58,8 @@ class Panel(msgspec.Struct, frozen=True):
         if self.beside:
             return await self._draw(look)
         second = look.time // 1_000_000
-        at: tuple[int, ...] = (look.at.events_seq, look.at.observations_seq, look.at.commands_seq)
+        drawn_of = self.at or look.at
+        at: tuple[int, ...] = (drawn_of.events_seq, drawn_of.observations_seq, drawn_of.commands_seq)
         if look.part and look.live and desk.hub.listeners:
             at = (desk.hub.told, second)
         elif self.every_s:

@@ -45,15 +45,15 @@ class Beside:
 
     def __init__(self) -> None:
         self._last: Sides | None = None
-        self._counting: asyncio.Task[None] | None = None
+        self.counting: asyncio.Task[None] | None = None
 
     async def look(self, desk: Desk, look: Look) -> Sides:
         """The sides of a page: those of its own moment, or of one a moment ago."""
         last = self._last
         if last is None or not look.live or look.part or not _will_do(last, look):
             return await self._counted(desk, look)
-        if look.now - last.counted >= KEPT_US and (self._counting is None or self._counting.done()):
-            self._counting = asyncio.create_task(self._count_again(desk, look), name="count the sides")
+        if look.now - last.counted >= KEPT_US and (self.counting is None or self.counting.done()):
+            self.counting = asyncio.create_task(self._count_again(desk, look), name="count the sides")
         return last
 
     async def _counted(self, desk: Desk, look: Look) -> Sides:
@@ -71,7 +71,9 @@ class Beside:
 
 
 def _will_do(last: Sides, look: Look) -> bool:
-    return look.now - last.counted < MOST_US and look.at.events_seq - last.at.events_seq > BUSY
+    """Never older than what the caller has seen: who orders something is shown what came of it."""
+    busy = look.at.events_seq - last.at.events_seq > BUSY
+    return busy and look.now - last.counted < MOST_US and last.at.events_seq >= look.seen
 
 
 async def _count(desk: Desk, look: Look) -> Sides:

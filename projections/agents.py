@@ -20,6 +20,7 @@ from projections.runs import CLOCKS_APART_US, runs, runs_under_way
 from projections.store import Reader, these
 
 HOUR_US = 3_600_000_000
+SOME = 20  # agents: of more of them the runs are not looked up one by one
 
 
 def agents(db: Reader, at: At, *, gone: bool = False, ids: Collection[str] = ()) -> list[Agent]:
@@ -98,8 +99,9 @@ def _made(
     db: Reader, at: At, found: Sequence[dict[str, Any]], totals: dict[str, dict[str, Any]], *, used: bool = True
 ) -> list[Agent]:
     busy = {row["run_id"] for row in found if row["run_id"]}
-    under_way = runs_under_way(db, at, busy) if busy else {}
-    contexts = _contexts(db, at, under_way) if used else {}
+    some = busy if len(found) <= SOME else ()  # all runs under way are what other panels ask for, too
+    under_way = runs_under_way(db, at, some) if busy else {}
+    contexts = _contexts(db, at, {run_id: run for run_id, run in under_way.items() if run_id in busy}) if used else {}
     halted = fleet_state(db, at).halted
     return [
         made(

@@ -10,14 +10,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from console.alarms import alarms
 from console.desk import Desk
 from console.look import Look, looking
 from console.pages.system import setup_steps
 from console.panels import Panel, show
+from console.sides import Sides
 from projections import activity, queries
 from projections.pace import Custom
 from projections.rows import At
+from projections.rows.fleet import Counts
 from projections.rows.record import TimelineFilter
 from projections.rows.runs import RunFilter
 
@@ -38,8 +39,8 @@ QUIET = frozenset({"run.progressed", "task.staged", "worker.cancel_ordered", "wo
 @routes.get("/", include_in_schema=False)
 async def now(request: Request) -> Response:
     desk, look = await looking(request)
-    key = ("counts", look.at.events_seq)
-    counts = await desk.shelf.get(key, lambda: desk.read_model.query(queries.counts, look.at))
+    sides = await desk.beside.look(desk, look)
+    counts = sides.counts
     empty = not counts.all_tasks and look.live
     if look.part == "first_checks" and not empty:
         return Response(status_code=204, headers={"HX-Refresh": "true"})  # a plan has come: this is another page now
@@ -57,12 +58,18 @@ async def now(request: Request) -> Response:
     panels = [
         *steps,
         Panel("fleet", ("agents", "runs", "lanes"), lambda: _fleet(desk, look)),
-        Panel("needs", ("tasks", "workers", "plans", "agents", "runs"), lambda: _needs(desk, look), every_s=15),
+        Panel(
+            "needs",
+            ("tasks", "workers", "plans", "agents", "runs"),
+            lambda: _needs(desk, look, sides),
+            every_s=15,
+            at=sides.at,
+        ),
         Panel("at_work", ("runs",), lambda: _at_work(desk, look), every_s=15),
         Panel("ticker", ("tasks", "runs", "lanes", "agents", "workers"), lambda: _ticker(desk, look)),
-        Panel("lane_lines", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look)),
+        Panel("lane_lines", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look, counts), at=sides.at),
         Panel("hour", ("runs",), lambda: _hour(desk, look), pace_s=1),
-        Panel("plan", ("tasks",), lambda: _plan(desk, look), pace_s=1),
+        Panel("plan", ("tasks",), lambda: _plan(counts), pace_s=1, at=sides.at),
         Panel("pulse", ("workers",), lambda: _pulse(desk, look), every_s=5, beside=True),
     ]
     return await show(request, desk, look, "now", "Now", panels)
@@ -77,9 +84,9 @@ async def _fleet(desk: Desk, look: Look) -> dict[str, Any]:
     return {"pools": pools, "agents": agents, "most": SHOWN_POOL, "lanes": lanes}
 
 
-async def _needs(desk: Desk, look: Look) -> dict[str, Any]:
+async def _needs(desk: Desk, look: Look, sides: Sides) -> dict[str, Any]:
     odd = await desk.read_model.query(queries.out_of_step, look.at, await _custom(desk, look.at))
-    return {"alarms": await alarms(desk, look), "odd": odd, "most": NEEDS}
+    return {"alarms": sides.alarms, "odd": odd, "most": NEEDS}
 
 
 async def _custom(desk: Desk, at: At) -> Custom:
@@ -101,9 +108,8 @@ async def _ticker(desk: Desk, look: Look) -> dict[str, Any]:
     return {"entries": telling[:LAST_FACTS]}
 
 
-async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
+async def _lanes(desk: Desk, look: Look, counts: Counts) -> dict[str, Any]:
     lanes = await desk.read_model.query(queries.lanes, look.at)
-    counts = await desk.read_model.query(queries.counts, look.at)
     agents = sum(n for state, n in counts.agents.items() if state != "gone")
     return {"lanes": lanes, "most": max(agents, *(lane.running for lane in lanes), 1)}
 
@@ -122,8 +128,8 @@ async def _hour(desk: Desk, look: Look) -> dict[str, Any]:
     }
 
 
-async def _plan(desk: Desk, look: Look) -> dict[str, Any]:
-    return {"counts": await desk.read_model.query(queries.counts, look.at)}
+async def _plan(counts: Counts) -> dict[str, Any]:
+    return {"counts": counts}
 
 
 async def _pulse(desk: Desk, look: Look) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""What stands beside a page while facts come by the hundred: some seconds old, and counted again for the next page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from console import sides
+from tests.console.tower import Tower
+
+
+@pytest.fixture(autouse=True)
+def busy_log(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sides, "BUSY", 0)
+
+
+async def tasks_beside(tower: Tower, path: str = "/cost") -> int:
+    page = (await tower.client.get(path)).text
+    nav = page[page.index('id="nav"') :]
+    return int(re.findall(r'href="/tasks"[^>]*>.*?<span class="n"[^>]*>([0-9,]+)', nav, re.DOTALL)[0].replace(",", ""))
+
+
+async def test_a_page_does_not_wait_for_a_count_of_this_very_moment(tower: Tower, monkeypatch: pytest.MonkeyPatch):
+    await tower.submit("one")
+    await tower.folded()
+    first = await tasks_beside(tower)
+    await tower.submit("two")
+    await tower.folded()
+    assert await tasks_beside(tower) == first
+    monkeypatch.setattr(sides, "KEPT_US", 0)  # as if a second had gone
+    assert await tasks_beside(tower) == first
+    counting = tower.app.state.desk.beside.counting
+    assert counting is not None
+    await counting
+    assert await tasks_beside(tower) == first + 1
+
+
+async def test_who_ordered_something_is_shown_what_came_of_it(tower: Tower):
+    await tower.submit("one")
+    await tower.folded()
+    first = await tasks_beside(tower)
+    await tower.submit("two")
+    seq = await tower.folded()
+    assert await tasks_beside(tower, f"/cost?seen={seq}") == first + 1
+
+
+async def test_what_is_too_old_is_counted_before_the_page_is_drawn(tower: Tower, monkeypatch: pytest.MonkeyPatch):
+    await tower.submit("one")
+    await tower.folded()
+    first = await tasks_beside(tower)
+    await tower.submit("two")
+    await tower.folded()
+    monkeypatch.setattr(sides, "MOST_US", 0)
+    assert await tasks_beside(tower) == first + 1
