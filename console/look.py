@@ -41,7 +41,8 @@ class BadQuestion(Exception):
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """``at``: the moment. ``asked``: the address's own parameters, in order. ``behind``: the fold has not reached what
-    the caller saw, which is ``seen``. ``told``: the command whose outcome the page is to show. ``stations``: the pages there are."""
+    the caller saw, which is ``seen``. ``told``: the command whose outcome the page is to show. ``stations``: the pages
+    there are."""
 
     at: At
     now: int
