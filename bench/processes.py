@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from core.settings import for_our_own
 
 END_WITHIN_S = 5.0
 _PR_SET_PDEATHSIG = 1
@@ -38,7 +39,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(root), **(environ or {})},
+                env={**for_our_own(), "PYTHONPATH": str(root), **(environ or {})},
                 pass_fds=pass_fds,
                 start_new_session=True,  # as `up` does it: the kernel's scheduler weighs sessions
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads have been started here

@@ -98,6 +98,14 @@ def load(
     return Settings(**values, env_credentials=_from_environment(environ))
 
 
+def for_our_own() -> dict[str, str]:
+    """The environment of our own programs: this one, and glibc keeps more small pieces of memory at hand.
+
+    DuckDB plans a query in tens of thousands of them: this takes a fifth off each (agents.page: 4.3 ms to 3.4).
+    """
+    return {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=1000", **os.environ}
+
+
 def inherited(names: Iterable[str]) -> dict[str, str]:
     """Our own environment cut down to ``names``: what a child process may see of it."""
     return {name: os.environ[name] for name in names if name in os.environ}

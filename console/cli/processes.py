@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 from cyclopts import Parameter
 
 from console.cli import out
-from core.settings import inherited, load
+from core.settings import for_our_own, inherited, load
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "plan.json"
 _COLOURS = {"nats": 35, "core": 36, "console": 34, "worker": 32}
@@ -107,7 +107,8 @@ def _become(room: str, rest: tuple[str, ...]) -> NoReturn:
         rest = (*rest, "--nats", found.nats_url)
         if room == "core" and found.monitor_url and "--nats-monitor" not in rest:
             rest = (*rest, "--nats-monitor", found.monitor_url)
-    os.execv(sys.executable, [sys.executable, "-m", room, *rest])  # noqa: S606 - our own interpreter, our own module
+    program = [sys.executable, "-m", room, *rest]
+    os.execve(sys.executable, program, for_our_own())  # noqa: S606 - our own interpreter, our own module
 
 
 def _pools(agents: int, *, demo: bool) -> str:

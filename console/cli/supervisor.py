@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from core.clock import Clock
+from core.settings import for_our_own
 
 STARTS = 5  # so many in WINDOW_S, and it is parked
 FIRST_STARTS = 3  # so many while it has never been ready: what ends at once will end again
@@ -100,6 +101,7 @@ class Child:
             stderr=STDOUT,
             start_new_session=True,
             limit=LONGEST_LINE,
+            env=for_our_own(),
             preexec_fn=_end_with_us(os.getpid()),
         )
         if self.on_start is not None:
