@@ -7,6 +7,7 @@ import platform
 import statistics
 import tempfile
 import time
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -97,15 +98,13 @@ def resident_mb(pid: int) -> float:
         return 0.0
 
 
-def children_mb(pid: int, argument: str) -> float:
-    """Resident memory of those below a process that were started with an argument."""
-    total = 0
+def largest_child_mb(pid: int) -> float:
+    """Resident memory of the largest process below one: of a browser's that show a page, the page's."""
+    largest = 0
     for each in psutil.Process(pid).children(recursive=True):
-        try:
-            total += each.memory_info().rss if argument in each.cmdline() else 0
-        except psutil.NoSuchProcess:
-            continue
-    return round(total / 2**20, 1)
+        with suppress(psutil.NoSuchProcess):
+            largest = max(largest, each.memory_info().rss)
+    return round(largest / 2**20, 1)
 
 
 def used_s(pid: int) -> float:

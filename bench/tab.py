@@ -21,7 +21,7 @@ from bench.agents import at_work
 from bench.debugged import Debugged, debugged
 from bench.figures import Figure
 from bench.fleet import Fleet
-from bench.machine import Noise, Quiet, children_mb
+from bench.machine import Noise, Quiet, largest_child_mb
 
 AN_HOUR = 4 * 3_600  # updates
 HOURS = 12
@@ -90,7 +90,7 @@ async def _read(page: Debugged, fleet: Fleet) -> Reading:
         heap_mb=metrics["JSHeapUsedSize"] / 2**20,
         nodes=metrics["Nodes"],
         listeners=metrics["JSEventListeners"],
-        resident_mb=children_mb(fleet.processes["chromium"].pid, "--type=renderer"),
+        resident_mb=largest_child_mb(fleet.processes["chromium"].pid),
     )
 
 

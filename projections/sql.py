@@ -49,7 +49,7 @@ class Block(msgspec.Struct, frozen=True):
 class Table(msgspec.Struct, frozen=True):
     """A table and what feeds it. ``key``: empty for one that only grows. ``final``: a column and values of it that
     make a row one that hardly changes again; without values every row is. ``index``: columns its rows that are over or
-    at rest are looked up by, however many there are. ``sums``: what its rows come to; empty for most."""
+    at rest are looked up by, however many of them there are. ``sums``: what its rows come to; empty for most."""
 
     name: str
     columns: dict[str, str]
