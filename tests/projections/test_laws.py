@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from random import Random
+from shutil import copyfile
 
 import pytest
 
@@ -69,6 +71,29 @@ async def test_one_of_very_many_is_looked_up_without_reading_over_the_others(fol
 
 
 _AT = {True: "from_seq <= $seq and to_seq > $seq", False: "seq <= $seq"}
+
+
+async def test_what_is_looked_up_after_a_crash_is_what_a_look_at_every_row_finds(folded, tmp_path: Path, monkeypatch):
+    """The file as it was, with its write-ahead log, while rows came and went."""
+    monkeypatch.setattr(parts, "LOOK_AFTER", 50)
+    running = await Folded(tmp_path / "running.duckdb").open()
+    await running.take(wandering(37, 300), pieces=Random(37))
+    for name in ("running.duckdb", "running.duckdb.wal"):
+        copyfile(tmp_path / name, tmp_path / name.replace("running", "crashed"))
+    seen = await Folded(tmp_path / "crashed.duckdb").open()
+    assert await seen.digest() == await running.digest()
+    looked_up = 0
+    for table in (table for table in sql.load().tables.values() if table.index):
+        for part in (f"{table.name}_rest", f"{table.name}_past") if table.key else (table.name,):
+            for column in table.index:
+                every = await seen.ask(Reader.run, f"select {column} as id, count(*) as n from {part} group by all")
+                for row in every:
+                    found = await seen.ask(Reader.run, f"from {part}{only(column, [row['id']])}", ids=[row["id"]])
+                    assert len(found) == row["n"], (part, column, row["id"])
+                looked_up += len(every)
+    assert looked_up > 100
+    for each in (running, seen):
+        each.model.store.close()
 
 
 @pytest.mark.parametrize("seed", [34, 35, 36])
