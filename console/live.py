@@ -137,7 +137,8 @@ class Hub:
         if missed:
             listener.tell(missed, self._now)
             self._shared.tell(missed - {RESET}, self._now)
-        if last_id:  # what was to be pushed at the next beat went with the stream that broke
+        if last_id:  # what was to be told at the next beat went with the stream that broke
+            listener.due |= panels.keys() & (pace or {}).keys()
             self._shared.due |= shared
             self._shared.bell.set()
         self._listeners.add(listener)
@@ -156,16 +157,16 @@ class Hub:
         greeted = loop.time()
         while not self._stopping:
             now = loop.time()
-            if now - greeted >= PING_S:
-                if not still_welcome():
-                    return
-                greeted = now
-                yield _message({HELLO}, listener.position)
+            greets = now - greeted >= PING_S
+            if greets and not still_welcome():
+                return
+            greeted = now if greets else greeted
             panels, cells = listener.take(now)
-            if panels or cells:
+            if panels or cells or greets:
                 self.told = self._heard if panels else self.told
                 drawn_at = listener.drawn_at if listener.cells else listener.position
-                yield _cells(cells, drawn_at) + _message(panels, listener.position)
+                hello = {HELLO} if greets else set()
+                yield _cells(cells, drawn_at) + _message(panels | hello, listener.position)
                 await asyncio.sleep(self.gap_s(listener))
             else:
                 listener.bell.clear()

@@ -112,14 +112,15 @@ async def looking(request: Request) -> tuple[Desk, Look]:
     behind = bool(seen) and not await desk.read_model.wait_for(least, SEEN_WAIT_S)
     asked_of = request.query_params.get("told", "")
     told = await _told(desk, asked_of, now)
+    at = await _moment(desk, request.query_params.get("at", ""), now)
     look = Look(
-        at=await _moment(desk, request.query_params.get("at", ""), now),
+        at=at,
         now=now,
         path=quote(request.scope["path"], safe="/~:@!$&'()*+,;="),  # links of the page lead back to it
         asked=_asked(request),
         moments=len(request.query_params.getlist("at")),
         part=request.query_params.get("part", ""),
-        seen=least,
+        seen=max(least, at.events_seq) if told else least,
         behind=behind or _undecided(asked_of, told, now),
         told=told,
         theme=theme_of(request),

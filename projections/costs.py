@@ -27,6 +27,7 @@ By = Literal["session", "agent", "model", "task", "lane", "hour", "run", "state"
 Basis = Literal["reported", "estimated", "partly estimated", "unpriced", "none"]
 
 MINUTE_US, HOUR_US, DAY_US = 60_000_000, 3_600_000_000, 86_400_000_000
+HOURS = 24  # told one by one
 MOST = 100  # rows of a table of costs
 
 _MODEL = "coalesce(nullif(a.model, ''), a.adapter, '')"
@@ -198,7 +199,7 @@ def burn(db: Reader, at: At) -> Burn:
     found = {str(row.key): row.uusd or 0 for row in _ask(db, at, "lately", lately, {"since": 0, **then}).rows}
     under_way, last_5 = found.get("under way", 0), found.get("last 5", 0)
     return Burn(
-        today=_together([hour for hour in hours(db, at, CostFilter()) if int(hour.key) >= midnight]),
+        today=_together([hour for hour in _by_hour(db, at, CostFilter()) if int(hour.key) >= midnight]),
         last_5m_uusd=under_way + last_5 - found.get("then 5", 0),
         last_60m_uusd=under_way + last_5 + found.get("last 60", 0) - found.get("then 60", 0),
         midnight=midnight,
@@ -214,14 +215,19 @@ def _before(db: Reader, at: At, window_us: int) -> int:
     return at.events_seq if after is None else min(int(after) - 1, at.events_seq)
 
 
-def hours(db: Reader, at: At, wanted: CostFilter, *, count: int = 24) -> list[Spent]:
+def hours(db: Reader, at: At, wanted: CostFilter, *, count: int = HOURS) -> list[Spent]:
     """The last hours up to the moment, oldest first, those in which no run ended among them. A run counts in the hour
     it ended in, one under way in the present one."""
     last = at.at // HOUR_US * HOUR_US
-    first = last - (count - 1) * HOUR_US
+    found = {row.key: row for row in _by_hour(db, at, wanted, count)}
+    return [found.get(hour, Spent(key=hour)) for hour in range(last - (count - 1) * HOUR_US, last + 1, HOUR_US)]
+
+
+def _by_hour(db: Reader, at: At, wanted: CostFilter, count: int = HOURS) -> list[Spent]:
+    """Of the last hours those with runs; what ended by a clock that is ahead is in an hour yet to come."""
+    first = (at.at // HOUR_US - count + 1) * HOUR_US
     narrowed = msgspec.structs.replace(wanted, since=max(first, wanted.since), hour=0)
-    found = {row.key: row for row in costs(db, at, "hour", narrowed, limit=0).rows}
-    return [found.get(hour, Spent(key=hour)) for hour in range(first, last + 1, HOUR_US)]
+    return costs(db, at, "hour", narrowed, limit=0).rows
 
 
 def _together(rows: Sequence[Spent]) -> Spent:
@@ -253,6 +259,8 @@ def _ask(  # noqa: PLR0917 - clauses and values of one query
             by, values, of_models=of_models),
     }  # fmt: skip
     named |= clauses
+    if of_models and "of" in clauses:
+        named["of"] += _MODELS
     named["where"] = named["where"].replace("/*who*/", who)
     owners = [(row["model"] if of_models else row["agent_id"], row["model"]) for row in agents]
     found = db.ask(

@@ -27,6 +27,7 @@ from projections.rows import At
 from projections.rows.agents import Agent
 from projections.rows.positions import Changed
 from projections.store import Reader, Store
+from projections.sums import BLOCK
 
 STREAMS: tuple[Stream, ...] = ("EVENTS", "OBSERVATIONS", "COMMANDS")
 LEARN_EVERY_S = 1.0  # at most: under a load that moves more than is told row by row, the tables are asked
@@ -70,7 +71,7 @@ class Model:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.schema = f"{store.sql.digest}-{CODE}"
+        self.schema = f"{store.sql.digest}-{CODE}-{BLOCK}"
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
         self._fold = Fold(store.connection, store.sql)
         self.roster = Roster()
@@ -94,6 +95,7 @@ class Model:
         """Drop everything and make empty tables."""
         self.store.known.forget()
         await self.store.write(_make_tables, self.store.sql, self.schema)
+        self._fold.statements.forget()  # what they read went with the views
         self.store.known.forget()  # what was asked meanwhile
         self.roster.forget()
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}

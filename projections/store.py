@@ -25,6 +25,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+Rows = list[dict[str, Any]]
+
 _PARAMETER = re.compile(r"\$([a-z_]\w*)")
 
 READERS = 4
@@ -55,8 +57,8 @@ class Known:
     """
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[bytes, list[dict[str, Any]]] = OrderedDict()
-        self._asked: dict[bytes, threading.Event] = {}
+        self._answers: OrderedDict[bytes, Rows] = OrderedDict()
+        self._asked: dict[bytes, Flight] = {}
         self._lock = threading.Lock()
         self._folded = dict.fromkeys(SETTLED_BY, 0)
 
@@ -71,53 +73,63 @@ class Known:
 
     def forget(self) -> None:
         with self._lock:
-            self._answers = OrderedDict()
+            self._answers, self._asked = OrderedDict(), {}
             self._folded = dict.fromkeys(SETTLED_BY, 0)
 
-    def answer(
-        self, text: str, values: dict[str, Any], ask: Callable[..., list[dict[str, Any]]]
-    ) -> list[dict[str, Any]]:
+    def answer(self, text: str, values: dict[str, Any], ask: Callable[..., Rows]) -> Rows:
         """The rows, as new dicts: asked for, or known from before."""
         named = {name: values[name] for name in set(_PARAMETER.findall(text))}
-        if "seq" not in named or any(named.get(name, 0) > self._folded[name] for name in SETTLED_BY):
+        if "seq" not in named:
             return ask(text, **named)
         key = text.encode() + msgspec.msgpack.encode(sorted(named.items()))
+        flight: Flight | None = None
         with self._lock:
-            answers, asked = self._answers, self._asked.get(key)
-            rows = self._found(key)
-            if rows is None and asked is None:
-                self._asked[key] = threading.Event()
-        if rows is None and asked is not None:
-            asked.wait()  # its asker waits for nobody: it is at a statement, not at a page
-            with self._lock:
-                rows = self._found(key)
-            if rows is None:  # it failed, was too long to keep, or is of another read model
-                rows = ask(text, **named)
-        elif rows is None:
-            rows = self._ask(key, answers, lambda: ask(text, **named))
+            settled = all(named.get(name, 0) <= self._folded[name] for name in SETTLED_BY)
+            rows = self._found(key) if settled else None
+            first = settled and rows is None and key not in self._asked
+            if first:
+                flight = self._asked[key] = Flight(self._answers, self._asked)
+            elif settled and rows is None:
+                flight = self._asked[key]
+        if flight is not None:
+            rows = self._fly(key, flight, lambda: ask(text, **named)) if first else flight.rows()
+        if rows is None:  # not settled yet, or whoever asked first failed
+            rows = ask(text, **named)
         return [dict(row) for row in rows]
 
-    def _found(self, key: bytes) -> list[dict[str, Any]] | None:
+    def _found(self, key: bytes) -> Rows | None:
         rows = self._answers.get(key)
         if rows is not None:
             self._answers.move_to_end(key)
         return rows
 
-    def _ask(
-        self, key: bytes, answers: OrderedDict[bytes, list[dict[str, Any]]], ask: Callable[[], list[dict[str, Any]]]
-    ) -> list[dict[str, Any]]:
-        """Ask, and keep the answer with those it began with: a rebuild meanwhile has put others in their place."""
+    def _fly(self, key: bytes, flight: Flight, ask: Callable[[], Rows]) -> Rows:
+        """Ask, tell those who wait, and keep the answer with those it began with: a rebuild has put others there."""
         try:
-            rows = ask()
-            if len(rows) <= ANSWER_ROWS:
-                with self._lock:
-                    answers[key] = rows
-                    while len(answers) > ANSWERS:
-                        answers.popitem(last=False)
-            return rows
+            flight.found = ask()
+            return flight.found
         finally:
             with self._lock:
-                self._asked.pop(key).set()
+                flight.asked.pop(key, None)
+                if flight.found is not None and len(flight.found) <= ANSWER_ROWS:
+                    flight.answers[key] = flight.found
+                    while len(flight.answers) > ANSWERS:
+                        flight.answers.popitem(last=False)
+            flight.landed.set()
+
+
+class Flight:
+    """A question that is being asked. Its asker waits for nobody: it is at a statement, not at a page."""
+
+    def __init__(self, answers: OrderedDict[bytes, Rows], asked: dict[bytes, Flight]) -> None:
+        self.answers, self.asked = answers, asked
+        self.found: Rows | None = None
+        self.landed = threading.Event()
+
+    def rows(self) -> Rows | None:
+        """What was found, once it is; None when that failed."""
+        self.landed.wait()
+        return self.found
 
 
 def these(column: str, ids: Collection[str]) -> str:

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from console.alarms import alarms
 from console.desk import Desk
 from console.look import Look, looking
 from console.pages.system import setup_steps
@@ -39,8 +40,8 @@ QUIET = frozenset({"run.progressed", "task.staged", "worker.cancel_ordered", "wo
 @routes.get("/", include_in_schema=False)
 async def now(request: Request) -> Response:
     desk, look = await looking(request)
-    sides = await desk.beside.look(desk, look)
-    counts = sides.counts
+    sides = None if look.part else await desk.beside.look(desk, look)
+    counts = sides.counts if sides else await _counts(desk, look)
     empty = not counts.all_tasks and look.live
     if look.part == "first_checks" and not empty:
         return Response(status_code=204, headers={"HX-Refresh": "true"})  # a plan has come: this is another page now
@@ -54,6 +55,7 @@ async def now(request: Request) -> Response:
     connected = any(n for state, n in counts.agents.items() if state != "gone")
     if look.part == "setup" and connected:
         return Response(status_code=204, headers={"HX-Refresh": "true"})  # an agent has come: the steps are done
+    at = sides.at if sides else None
     steps = [setup_steps(desk, look)] if look.live and not connected else []
     panels = [
         *steps,
@@ -63,13 +65,13 @@ async def now(request: Request) -> Response:
             ("tasks", "workers", "plans", "agents", "runs"),
             lambda: _needs(desk, look, sides),
             every_s=15,
-            at=sides.at,
+            at=at,
         ),
         Panel("at_work", ("runs",), lambda: _at_work(desk, look), every_s=15),
         Panel("ticker", ("tasks", "runs", "lanes", "agents", "workers"), lambda: _ticker(desk, look)),
-        Panel("lane_lines", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look, counts), at=sides.at),
+        Panel("lane_lines", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look, counts), at=at),
         Panel("hour", ("runs",), lambda: _hour(desk, look), pace_s=1),
-        Panel("plan", ("tasks",), lambda: _plan(counts), pace_s=1, at=sides.at),
+        Panel("plan", ("tasks",), lambda: _plan(counts), pace_s=1, at=at),
         Panel("pulse", ("workers",), lambda: _pulse(desk, look), every_s=5, beside=True),
     ]
     return await show(request, desk, look, "now", "Now", panels)
@@ -84,9 +86,14 @@ async def _fleet(desk: Desk, look: Look) -> dict[str, Any]:
     return {"pools": pools, "agents": agents, "most": SHOWN_POOL, "lanes": lanes}
 
 
-async def _needs(desk: Desk, look: Look, sides: Sides) -> dict[str, Any]:
+async def _counts(desk: Desk, look: Look) -> Counts:
+    key = ("counts", look.at.events_seq)
+    return await desk.shelf.get(key, lambda: desk.read_model.query(queries.counts, look.at))
+
+
+async def _needs(desk: Desk, look: Look, sides: Sides | None) -> dict[str, Any]:
     odd = await desk.read_model.query(queries.out_of_step, look.at, await _custom(desk, look.at))
-    return {"alarms": sides.alarms, "odd": odd, "most": NEEDS}
+    return {"alarms": sides.alarms if sides else await alarms(desk, look), "odd": odd, "most": NEEDS}
 
 
 async def _custom(desk: Desk, at: At) -> Custom:

@@ -198,6 +198,8 @@ async def test_an_agent_s_model_is_the_one_it_had_when_the_run_began(folded):
     model = await known(folded, yard)
     found = await model.ask(costs, yard.now, "model", CostFilter())
     assert {row.key: row.uusd for row in found.rows} == {HAIKU: DOLLAR, SONNET: 3 * DOLLAR}
+    burns = await model.ask(burn, yard.now)
+    assert (burns.today.uusd, burns.last_60m_uusd) == (4 * DOLLAR, 4 * DOLLAR)
 
 
 async def test_no_digest_knows_a_price(folded, yard: Yard):

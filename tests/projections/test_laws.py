@@ -126,6 +126,15 @@ async def rows_held(seen: Folded, table: str) -> int:
     return int(rows[0]["n"])
 
 
+async def test_a_model_that_was_cleared_takes_the_log_one_message_at_a_time(folded):
+    history = wandering(38, 40)
+    seen = await (await folded()).take(history, pieces=1)
+    before = await seen.digest()
+    await seen.model.clear()
+    await seen.take(history, pieces=1)
+    assert await seen.digest() == before
+
+
 async def test_a_message_delivered_twice_counts_once(folded):
     history = wandering(2)
     once = await (await folded()).take(history)
