@@ -148,7 +148,7 @@ def _model(desk: Desk) -> Panel:
 
 def navs(stations: tuple[Station, ...]) -> list[Shared]:
     """The navigation as each station shows it, and as a page does that stands on none."""
-    topics = ("tasks", "agents", "workers", "sessions")
+    topics = ("tasks", "agents", "workers", "sessions", "plans")
     paths = {"": _NOWHERE} | {station.name: station.path for station in stations}
 
     def draws(path: str) -> Callable[[Desk], Awaitable[str]]:
