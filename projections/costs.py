@@ -195,8 +195,8 @@ def burn(db: Reader, at: At) -> Burn:
     """Today, and how fast money goes."""
     midnight = at.at // DAY_US * DAY_US
     then = {"then_5": _before(db, at, 5 * MINUTE_US), "then_60": _before(db, at, HOUR_US)}
-    lately = {"of": load().queries["costs.lately"] + " r", "rows": "true"}
-    found = {str(row.key): row.uusd or 0 for row in _ask(db, at, "lately", lately, {"since": 0, **then}).rows}
+    lately = _ask(db, at, "lately", {"rows": "true"}, {"since": 0, **then}, runs=load().queries["costs.lately"])
+    found = {str(row.key): row.uusd or 0 for row in lately.rows}
     under_way, last_5 = found.get("under way", 0), found.get("last 5", 0)
     return Burn(
         today=_together([hour for hour in _by_hour(db, at, CostFilter()) if int(hour.key) >= midnight]),
@@ -250,17 +250,16 @@ def _ask(  # noqa: PLR0917 - clauses and values of one query
     otherwise: Rates | None = None,
     *,
     of_models: bool = False,
+    runs: str = "runs",
 ) -> Costs:
     agents = db.ask("costs.models", seq=at.events_seq)
     of_models = of_models or by == "model" or len({row["agent_id"] for row in agents}) < len(agents)
     who = "a.model" if of_models else "r.agent_id"
     named = {
         "key": _KEYS[by], "who": who, "title": "r.title" if by in _TITLED else "''", "where": "", **_source(
-            by, values, of_models=of_models),
+            by, values, runs, of_models=of_models),
     }  # fmt: skip
     named |= clauses
-    if of_models and "of" in clauses:
-        named["of"] += _MODELS
     named["where"] = named["where"].replace("/*who*/", who)
     owners = [(row["model"] if of_models else row["agent_id"], row["model"]) for row in agents]
     found = db.ask(
@@ -271,11 +270,11 @@ def _ask(  # noqa: PLR0917 - clauses and values of one query
     return Costs(rows=rows, total=msgspec.structs.replace(total, key="", title=""))
 
 
-def _source(by: str, values: dict[str, Any], *, of_models: bool) -> dict[str, str]:
+def _source(by: str, values: dict[str, Any], runs: str, *, of_models: bool) -> dict[str, str]:
     """Where runs are read from: their sums where those tell apart what is asked for, else one by one."""
     if by in _SUMMED and not of_models and not values.get("task_id") and values["since"] % HOUR_US == 0:
         return {"of": "runs_summed($unsummed, $seq) r", "rows": _IN_WHOLE_HOURS}
-    each = load().queries["costs.each"] + " r"
+    each = load().queries["costs.each"].replace("/*runs*/", runs) + " r"
     return {"of": each + _MODELS if of_models else each, "rows": _AS_IT_STANDS}
 
 

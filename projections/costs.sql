@@ -14,24 +14,20 @@ select min(seq) as seq from moments where at_us >= $since
 (
     select *, 1 as n, ended_at // 3600000000 as hour, cost_uusd is not null as told,
         input_tokens + output_tokens + cache_read_tokens + cache_write_tokens = 0 as silent
-    from runs
+    from /*runs*/
 )
 
 -- What was spent in the last minutes: by runs over since then or still under way, less what those under way then had
 -- cost by then.
 -- query lately
 (
-    select *, 1 as n, 0 as hour, cost_uusd is not null as told,
-        input_tokens + output_tokens + cache_read_tokens + cache_write_tokens = 0 as silent
-    from (
-        select *, case when ended_at = 0 then 'under way' when ended_at >= $now - 300000000 then 'last 5' else 'last 60' end
-            as lately
-        from runs where from_seq <= $seq and to_seq > $seq and (ended_at = 0 or ended_at >= $now - 3600000000)
-        union all by name
-        select * exclude (seq) from runs_moving
-        join (values ('then 5', $then_5), ('then 60', $then_60)) earlier (lately, seq)
-            on from_seq <= earlier.seq and to_seq > earlier.seq and ended_at = 0
-    )
+    select *, case when ended_at = 0 then 'under way' when ended_at >= $now - 300000000 then 'last 5' else 'last 60' end
+        as lately
+    from runs where from_seq <= $seq and to_seq > $seq and (ended_at = 0 or ended_at >= $now - 3600000000)
+    union all by name
+    select * exclude (seq) from runs_moving
+    join (values ('then 5', $then_5), ('then 60', $then_60)) earlier (lately, seq)
+        on from_seq <= earlier.seq and to_seq > earlier.seq and ended_at = 0
 )
 
 -- Runs are summed by whose rates are theirs before these are looked at: a hundred rows to price, not a million.

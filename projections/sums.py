@@ -28,18 +28,13 @@ def create(db: duckdb.DuckDBPyConnection, table: Table) -> None:
     """The table of sums, empty, and what adds to it what is not summed yet."""
     name = table.name
     db.execute(f"create or replace table {name}_sums as {_by_block(table, f'{name}_rest')} limit 0")
+    rest = f"from {name}_rest where from_seq >= first_seq and from_seq <= at_seq"
+    moving = f"from {name}_moving where from_seq <= at_seq and to_seq > at_seq"
+    unsummed = _sums(table, f"({rest} union all {moving})")
+    summed = f"from (select * exclude (block) from {name}_sums where block < first_seq // {BLOCK})"
     db.execute(
-        f"""create or replace macro {name}_summed(first_seq, at_seq) as table
-        from (select * exclude (block) from {name}_sums where block < first_seq // {BLOCK})
-        union all by name
-        from ({
-            _sums(
-                table,
-                f'''(
-            from {name}_rest where from_seq >= first_seq and from_seq <= at_seq
-            union all from {name}_moving where from_seq <= at_seq and to_seq > at_seq)''',
-            )
-        })"""
+        f"create or replace macro {name}_summed(first_seq, at_seq) as table "
+        f"{summed} union all by name from ({unsummed})"
     )
 
 

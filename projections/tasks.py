@@ -88,8 +88,8 @@ def task_states(db: Reader, at: At, wanted: TaskFilter) -> dict[str, int]:
 
 def _is_summed(wanted: TaskFilter) -> bool:
     """Whether the filter asks for nothing but what the sums of tasks tell apart."""
-    asked = {name for name in ("kinds", "labels", "priorities", "agent", "text", "since") if getattr(wanted, name)}
-    return not asked and wanted.containers is None and wanted.cost_least is None and wanted.cost_most is None
+    told = ("states", "lanes", "sessions", "order", "reverse", "limit", "after")
+    return wanted == TaskFilter(**{name: getattr(wanted, name) for name in told})
 
 
 def picks(db: Reader, at: At, wanted: TaskFilter, task_ids: Sequence[str] = ()) -> list[Pick]:

@@ -72,7 +72,7 @@ from (
     where state = 'running' and from_seq <= $seq and since >= $since and since < $until and ready_at > 0
 )
 
--- For the counts of the fleet and of each session at once: it goes over all tasks.
+-- For the counts of the fleet and of each session at once.
 -- query states
 select session_id, state, container, sum(n)::bigint as n,
     coalesce(sum(n) filter (state = 'done' and claimed), 0)::bigint as claimed

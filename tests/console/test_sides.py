@@ -21,12 +21,17 @@ async def tasks_beside(tower: Tower, path: str = "/cost") -> int:
     return int(re.findall(r'href="/tasks"[^>]*>.*?<span class="n"[^>]*>([0-9,]+)', nav, re.DOTALL)[0].replace(",", ""))
 
 
-async def test_a_page_does_not_wait_for_a_count_of_this_very_moment(tower: Tower, monkeypatch: pytest.MonkeyPatch):
+async def one_more_than_counted(tower: Tower) -> tuple[int, int]:
+    """How many tasks were counted before another came, and the last fact that is folded now."""
     await tower.submit("one")
     await tower.folded()
-    first = await tasks_beside(tower)
+    counted = await tasks_beside(tower)
     await tower.submit("two")
-    await tower.folded()
+    return counted, await tower.folded()
+
+
+async def test_a_page_does_not_wait_for_a_count_of_this_very_moment(tower: Tower, monkeypatch: pytest.MonkeyPatch):
+    first, _ = await one_more_than_counted(tower)
     assert await tasks_beside(tower) == first
     monkeypatch.setattr(sides, "KEPT_US", 0)  # as if a second had gone
     assert await tasks_beside(tower) == first
@@ -37,19 +42,11 @@ async def test_a_page_does_not_wait_for_a_count_of_this_very_moment(tower: Tower
 
 
 async def test_who_ordered_something_is_shown_what_came_of_it(tower: Tower):
-    await tower.submit("one")
-    await tower.folded()
-    first = await tasks_beside(tower)
-    await tower.submit("two")
-    seq = await tower.folded()
+    first, seq = await one_more_than_counted(tower)
     assert await tasks_beside(tower, f"/cost?seen={seq}") == first + 1
 
 
 async def test_what_is_too_old_is_counted_before_the_page_is_drawn(tower: Tower, monkeypatch: pytest.MonkeyPatch):
-    await tower.submit("one")
-    await tower.folded()
-    first = await tasks_beside(tower)
-    await tower.submit("two")
-    await tower.folded()
+    first, _ = await one_more_than_counted(tower)
     monkeypatch.setattr(sides, "MOST_US", 0)
     assert await tasks_beside(tower) == first + 1
