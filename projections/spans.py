@@ -273,7 +273,7 @@ def run(
         "lanes": list(wanted.lanes), "sessions": list(wanted.sessions), "agents": list(wanted.agents),
         "tasks": list(wanted.tasks), "text": wanted.text.lower(),
     }  # fmt: skip
-    return db.run(text, **asked, **values)
+    return db.look(text, **asked, **values)
 
 
 def _where(wanted: SpanFilter) -> str:
@@ -290,6 +290,6 @@ def _spans(db: Reader, found: list[dict[str, Any]]) -> list[Span]:
     if not found:
         return []
     borns = [row["born"] for row in found]
-    near = db.run(load().queries["spans.ready"], first=min(borns), last=max(borns))
+    near = db.look(load().queries["spans.ready"], first=min(borns), last=max(borns))
     ready = {row["born"]: row["ready_at"] for row in near}
     return [msgspec.convert(row | {"ready_at": ready.get(row["born"], 0)}, Span) for row in found]

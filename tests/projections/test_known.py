@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projections.store import ANSWER_ROWS, Flight, Known
+from projections.known import ANSWER_ROWS, Flight, Known
 
 TEXT = "select n from t where seq <= $seq"
 
