@@ -11,6 +11,7 @@ import msgspec
 
 from console import words
 from console.desk import Desk
+from console.everyone import everyone
 from console.look import Look
 from console.render import agent_path, run_path, task_path, template_path
 from projections import queries
@@ -51,7 +52,7 @@ async def find(desk: Desk, look: Look, text: str) -> list[Group]:
     """Groups with something in them, the likeliest first."""
     asked = text[:LONGEST].lower().split()
     lanes = await desk.read_model.query(queries.lanes, look.at)
-    agents = await desk.read_model.query(queries.crew, look.at)
+    agents = await everyone(desk, look)
     fleet = await desk.read_model.query(queries.fleet_state, look.at)
     first = list(_first(look, halted=fleet.halted))
     groups = [Group("Go to", _few(asked, _pages(look))), Group("Moments", list(_moments(look, text.strip())))]

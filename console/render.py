@@ -81,9 +81,15 @@ def state(name: str) -> Markup:
     return drawn.format(words.mark(name), mark(name), words.word(name))
 
 
+_AS_IT_IS = (Markup, int, float, type(None))
+
+
 def _shown(value: Any) -> Any:
     """What every ``{{ }}`` passes through before it is escaped."""
-    return value if isinstance(value, Markup | int | float | None) else visible(str(value))
+    if isinstance(value, _AS_IT_IS):
+        return value
+    text = str(value)
+    return text if text.isascii() and text.isprintable() else visible(text)
 
 
 @cache

@@ -17,8 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from projections import sums
-from projections.few import FEW, Few, Moved
+from projections.few import FEW, Few
+from projections.few import Moved as Rows
 from projections.many import Many
+from projections.many import Moved as Columns
 from projections.parts import Parts
 from projections.roster import WATCHED
 from projections.rows.positions import MANY
@@ -90,19 +92,18 @@ class Fold:
                 sql = f"insert into {table.name} by name select * from ({block.sql})"
                 self.statements.run(sql, relations[name], anew=block.alone)
 
-    def _note(self, table: Table, rows: Moved | pa.Table | None, touched: Touched) -> None:
+    def _note(self, table: Table, rows: Rows | Columns | pa.Table | None, touched: Touched) -> None:
         """Which rows of the table changed, and whose they are: a run's step is also news of its task and its agent."""
         touched.tables.add(table.name)
         if rows is None:
             return
         for column, what in NEWS_OF.get(table.name, {table.key: table.name}).items():
-            touched.add(what, rows.ids(column) if isinstance(rows, Moved) else pc.unique(rows[column]))
-        if table.name in WATCHED:
-            before = touched.moved.get(table.name, [])
-            few = isinstance(rows, Moved) and before is not None
-            touched.moved[table.name] = [*before, *rows.pairs()] if few else None
-        elif not table.key:
+            touched.add(what, pc.unique(rows[column]) if isinstance(rows, pa.Table) else rows.ids(column))
+        if isinstance(rows, pa.Table):
             touched.moved[table.name] = rows
+        elif table.name in WATCHED:
+            before, pairs = touched.moved.get(table.name, []), rows.pairs()
+            touched.moved[table.name] = None if before is None or pairs is None else [*before, *pairs]
 
 
 def split(tags: Sequence[str], alone: set[str]) -> list[tuple[int, int]]:

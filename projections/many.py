@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,6 +13,28 @@ from projections.intervals import OPEN, intervals
 from projections.parts import Parts, refuse_unknown
 from projections.sql import Table
 from projections.statements import Statements
+
+TOLD = 1_000  # rows: of more than so many nobody is told one by one
+
+
+class Moved(msgspec.Struct):
+    """The rows that stood before, and all that changed."""
+
+    key: str
+    before: pa.Table
+    fresh: pa.Table
+
+    def ids(self, column: str) -> pa.Array:
+        return pc.unique(self.fresh[column])
+
+    def pairs(self) -> list[tuple[dict[str, Any] | None, dict[str, Any]]] | None:
+        """Of each key the row that stood before (None: it is new) and the one that stands now, by column; None where
+        they are too many."""
+        if len(self.fresh) > TOLD:
+            return None
+        before = {row[self.key]: row for row in self.before.to_pylist()}
+        now = self.fresh.filter(pc.equal(self.fresh["to_seq"], OPEN)).drop_columns("to_seq")
+        return [(before.get(row[self.key]), row) for row in now.to_pylist()]
 
 
 class Many:
@@ -29,8 +53,8 @@ class Many:
         shape = self._parts.shape(table)
         return pa.concat_tables([in_shape(rows.rename_columns({"seq": "from_seq"}), shape) for rows in made])
 
-    def move(self, table: Table, changes: pa.Table) -> pa.Table:
-        """New rows end the open ones and stand in their place. All rows that changed."""
+    def move(self, table: Table, changes: pa.Table) -> Moved:
+        """New rows end the open ones and stand in their place."""
         parts, key = self._parts, table.key
         born = changes.filter(pc.is_valid(changes["born"]))[key] if "born" in table.columns else changes[key][:0]
         older = without(pc.unique(changes[key]), born)
@@ -43,7 +67,8 @@ class Many:
         if "born" in table.columns:  # a tape of one task names others that are not on it
             strange = without(without(older, standing[key]), resting[key])
             changes = changes.filter(pc.invert(pc.is_in(changes[key], strange)))
-        rows = pa.concat_tables([changes, standing, resting])
+        before = pa.concat_tables([standing, resting])
+        rows = pa.concat_tables([changes, before])
         fresh = intervals(rows.sort_by([(key, "ascending"), ("from_seq", "ascending")]), key)
         over = pc.less(fresh["to_seq"], OPEN)
         parts.insert("past", table, fresh.filter(over))
@@ -51,7 +76,7 @@ class Many:
         rests = at_rest(table, still)
         parts.insert("rest", table, still.filter(rests))
         parts.insert("now", table, still.filter(pc.invert(rests)))
-        return fresh
+        return Moved(key, before, fresh)
 
 
 def in_shape(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -3,56 +3,31 @@
 # ruff: noqa: S608 - clauses are of this file; values are parameters
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from core.domain.spec import OPEN, TaskSpec
+from core.domain.spec import TaskSpec
 from projections.because import because_of, why_of
+from projections.ordered import UNORDERED, Page
 from projections.record import timeline
 from projections.rows import At
 from projections.rows.record import TimelineFilter
 from projections.rows.runs import RunFilter
-from projections.rows.tasks import STATE_ORDER, Link, Pick, Task, TaskFilter, TaskOrder, TaskRow, Tasks
+from projections.rows.tasks import Link, Pick, Task, TaskFilter, TaskRow, Tasks
 from projections.runs import runs
 from projections.store import Reader, only
 
 # Written so that each comparison is pushed into the scan (measured at 1 M rows: 3 ms; as `in (…)` 20).
 _STANDING = "t.state <> 'done' and t.state <> 'failed' and t.state <> 'cancelled' and t.state <> 'quarantined'"
-_NOT_AT_REST = "and t.state <> 'done' and t.state <> 'cancelled'"
 _CONTAINERS = f"""(select unnest(s.parents) from specs s join tasks t on t.task_id = s.task_id and {_STANDING}
     and t.from_seq <= $seq and t.to_seq > $seq where s.from_seq <= $seq and s.to_seq > $seq and s.part)"""
-
-_RANK = f"case t.state {' '.join(f'when {state!r} then {rank}' for rank, state in enumerate(STATE_ORDER))} end"
-_AGE = "case when t.state in ('done', 'cancelled') then -t.since else t.born end"
-_KEYS: dict[TaskOrder, str] = {
-    "need": f"{_RANK} as k1, t.priority as k2, {_AGE} as k3",
-    "queue": "t.priority as k1, coalesce(t.placed, t.born) as k2, 0 as k3",
-    "recent": "-t.since as k1, -t.born as k2, 0 as k3",
-    "cost": "-coalesce(u.cost_uusd, -1) as k1, t.priority as k2, t.born as k3",
-    "tokens": "-coalesce(u.tokens, 0) as k1, t.priority as k2, t.born as k3",
-    "id": "0 as k1, 0 as k2, 0 as k3",
-    "title": "lower(t.title) as k1, 0 as k2, 0 as k3",
-    "lane": "t.lane as k1, t.priority as k2, t.born as k3",
-    "priority": f"t.priority as k1, {_RANK} as k2, t.born as k3",
-    "agent": "(t.agent_id = '')::int as k1, t.agent_id as k2, t.born as k3",
-    "attempt": "-t.attempt as k1, t.priority as k2, t.born as k3",
-    "age": "t.since as k1, t.born as k2, 0 as k3",
-}
-_BY_WORD = {"title": (0,), "lane": (0,), "agent": (1,)}  # the keys that are words; the others are numbers
-_USED = """left join (select task_id, sum(cost_uusd)::bigint as cost_uusd,
-        sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens)::bigint as tokens
-    from runs where from_seq <= $seq and to_seq > $seq group by task_id) u using (task_id)"""
 _COSTING = """(select task_id from runs where from_seq <= $seq and to_seq > $seq group by task_id
     having sum(cost_uusd) >= $cost_least and sum(cost_uusd) <= $cost_most)"""
-_FORWARD, _BACK = "k1, k2, k3, task_id", "k1 desc, k2 desc, k3 desc, task_id desc"
-_SOME = {"keys": _KEYS["need"], "cost": "", "after": "", "order": _FORWARD, "limit": ""}
 _WORDS = re.compile(r'"([^"]*)"|(\S+)')
-_MOST_COST = _MOST_KEY = 1 << 62
-_Key = int | float | str
+_MOST_COST = 1 << 62
 
 
 def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
@@ -60,23 +35,8 @@ def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
     values = values_of(at, wanted)
     by_state = task_states(db, at, wanted)
     total = sum(n for state, n in by_state.items() if not wanted.states or state in wanted.states)
-    clauses = {
-        "keys": _KEYS[wanted.order],
-        "where": where_of(wanted),
-        "cost": _USED if wanted.order in ("cost", "tokens") else "",
-        "after": f"and ({_FORWARD}) {'<' if wanted.reverse else '>'} ($k1, $k2, $k3, $last)" if wanted.after else "",
-        "order": _BACK if wanted.reverse else _FORWARD,
-        "limit": f"limit {int(wanted.limit) + 1}" if wanted.limit else "",
-    }
-    found = _find(db, wanted, clauses, values)
-    more = bool(wanted.limit) and len(found) > wanted.limit
-    found = found[: wanted.limit] if more else found
-    return Tasks(
-        rows=_rows(db, at, found, every=not wanted.limit),
-        total=total,
-        by_state=by_state,
-        after=_encode(found[-1]) if more else "",
-    )
+    found, after = Page(db, at, wanted, where=where_of(wanted), values=values, by_state=by_state).find()
+    return Tasks(rows=_rows(db, at, found, every=not wanted.limit), total=total, by_state=by_state, after=after)
 
 
 def task_states(db: Reader, at: At, wanted: TaskFilter) -> dict[str, int]:
@@ -109,13 +69,13 @@ def words_of(db: Reader, at: At, column: Literal["label", "kind"], *, limit: int
 
 def task_rows(db: Reader, at: At, task_ids: Sequence[str]) -> list[TaskRow]:
     """The rows of just these tasks, for a live update; ids that do not exist then are left out."""
-    clauses = _SOME | {"ids": only("task_id", task_ids)}
+    clauses = UNORDERED | {"ids": only("task_id", task_ids)}
     return _rows(db, at, db.ask("tasks.page", clauses, seq=at.events_seq, ids=list(task_ids)))
 
 
 def task(db: Reader, at: At, task_id: str) -> Task | None:
     """All there is about one task, or None where there is no such task at that moment."""
-    clauses = _SOME | {"ids": only("task_id", [task_id])}
+    clauses = UNORDERED | {"ids": only("task_id", [task_id])}
     found = db.ask("tasks.page", clauses, seq=at.events_seq, ids=[task_id])
     if not found:
         return None
@@ -141,22 +101,6 @@ def task(db: Reader, at: At, task_id: str) -> Task | None:
         why=why_of(db, at, [found[0]])[task_id] if row.is_open and row.state != "running" else [],
         plan_id=found[0]["plan_id"],
     )
-
-
-def _find(db: Reader, wanted: TaskFilter, clauses: dict[str, str], values: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row more than the page takes. Tasks at rest come last: where the others fill it, those are not sorted."""
-    cursor = _cursor(wanted)
-    if wanted.order == "need" and not wanted.reverse and wanted.limit and not wanted.states and _open(cursor["k1"]):
-        found = db.ask("tasks.page", clauses | {"where": f"{clauses['where']} {_NOT_AT_REST}"}, **values, **cursor)
-        if len(found) > wanted.limit:
-            return found
-    moving = {"of": "_moving"} if wanted.states and OPEN.issuperset(wanted.states) else {}
-    return db.ask("tasks.page", clauses | moving, **values, **cursor)
-
-
-def _open(rank: Any) -> bool:
-    """Whether a page that goes on from here may still hold tasks that are not at rest."""
-    return bool(rank < STATE_ORDER.index("done"))
 
 
 def values_of(at: At, wanted: TaskFilter) -> dict[str, Any]:
@@ -193,34 +137,6 @@ def where_of(wanted: TaskFilter, *, states: bool = True) -> str:
 
 def _words(text: str) -> list[str]:
     return [phrase or word for phrase, word in _WORDS.findall(text.lower()) if phrase or word]
-
-
-def _encode(row: dict[str, Any]) -> str:
-    """Where a page ended, as one word for the address."""
-    data = msgspec.json.encode([row["k1"], row["k2"], row["k3"], row["task_id"]])
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _cursor(wanted: TaskFilter) -> dict[str, Any]:
-    """What ``_encode`` made; a word it did not make, or made of another order, begins at the first page."""
-    try:
-        data = base64.urlsafe_b64decode(wanted.after + "=" * (-len(wanted.after) % 4))
-        *keys, last = msgspec.json.decode(data, type=tuple[_Key, _Key, _Key, str])
-    except (ValueError, msgspec.DecodeError):
-        return _beginning(wanted)
-    by_word = _BY_WORD.get(wanted.order, ())
-    if any(isinstance(key, str) != (n in by_word) for n, key in enumerate(keys)):
-        return _beginning(wanted)
-    if any(abs(key) > _MOST_KEY for key in keys if not isinstance(key, str)):
-        return _beginning(wanted)
-    return {"k1": keys[0], "k2": keys[1], "k3": keys[2], "last": last}
-
-
-def _beginning(wanted: TaskFilter) -> dict[str, Any]:
-    """A place before every task, or after every one where the order is backwards."""
-    number, word = (2**60, "\U0010ffff") if wanted.reverse else (-(2**60), "")
-    by_word = _BY_WORD.get(wanted.order, ())
-    return {f"k{n + 1}": word if n in by_word else number for n in range(3)} | {"last": word}
 
 
 def _rows(db: Reader, at: At, found: list[dict[str, Any]], *, every: bool = False) -> list[TaskRow]:

@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from console.cells import Cells, Shared
 from console.desk import Desk
+from console.everyone import everyone
 from console.lifeline import lifeline
 from console.look import BadQuestion, Look, looking, now_of
 from console.output import Scroll
 from console.panels import Panel, show
 from console.render import part
 from projections import queries
-from projections.rows import At
 from projections.rows.agents import Agent, AgentPage, Worker
 
 routes = APIRouter()
@@ -48,8 +48,7 @@ async def compare(request: Request) -> Response:
     desk, look = await looking(request)
     picked = [value for key, value in look.asked if key in ("a", "b", "pick") and value]
     for agent_id in picked[:2]:
-        if await desk.read_model.query(queries.agent, look.at, agent_id) is None:
-            raise look.absent(f"agent {agent_id[:120]!r}")
+        await _page(desk, look, agent_id)
     panel = Panel("compared", ("agents", "runs"), lambda: _compared(desk, look, picked[:2]), every_s=15)
     return await show(request, desk, look, "compare_agents", "Compare agents", [panel])
 
@@ -60,9 +59,7 @@ async def agent(request: Request, worker: str, name: str) -> Response:
     agent_id = f"{worker}/{name}"
     if look.get("span") not in ("", *SPANS):
         raise BadQuestion(f"?span={look.get('span')[:20]} is not one of {', '.join(SPANS)}.")
-    page = await desk.read_model.query(queries.agent, look.at, agent_id)
-    if page is None:
-        raise look.absent(f"agent {agent_id!r}")
+    page = await _page(desk, look, agent_id)
     about = (f"agent:{agent_id}", "runs")
     prints = (*about, f"output:{page.agent.run.run_id}") if page.agent.run else about
     panels = [
@@ -95,32 +92,31 @@ cells = (
 
 
 async def _roster(desk: Desk, look: Look) -> dict[str, Any]:
-    everyone = await _everyone(desk, look, gone="gone" in look.all("state"))
+    there = await _there(desk, look)
     workers = await desk.read_model.query(queries.workers, look.at)
     wanted = look.all("state")
-    shown = [agent for agent in everyone if not wanted or agent.state in wanted]
-    counts = {state: sum(1 for agent in everyone if agent.state == state) for state in STATES}
+    shown = [agent for agent in there if not wanted or agent.state in wanted]
+    counts = {state: sum(1 for agent in there if agent.state == state) for state in STATES}
     by = look.get("by") or "pool"
-    here = len(everyone) - counts["gone"]
+    here = len(there) - counts["gone"]
     rows = {"groups": _grouped(shown, by), "counts": counts, "total": here, "workers": workers, "by": by}
     return {**rows, **_heard(desk, workers)}
 
 
-async def _everyone(desk: Desk, look: Look, *, gone: bool = False) -> list[Agent]:
-    """A part that is fetched again and again is drawn from memory; it may show what its page is yet to be told."""
-    if look.live and look.part and not gone:
-        return await desk.read_model.agents_now()
-    return await desk.read_model.query(queries.agents, look.at, gone=gone)
+async def _there(desk: Desk, look: Look) -> list[Agent]:
+    if "gone" in look.all("state"):
+        return await desk.read_model.query(queries.agents, look.at, gone=True)
+    return await everyone(desk, look, totals=True)
 
 
 async def _crew(desk: Desk, look: Look) -> dict[str, Any]:
     """How many there are, in how many pools, for the head of the page."""
-    everyone = await _everyone(desk, look)
+    there = await everyone(desk, look, totals=True)
     return {
-        "agents": len(everyone),
-        "pools": len({agent.pool or agent.model or agent.adapter for agent in everyone}),
-        "workers": len({agent.worker_id for agent in everyone}),
-        "busy": sum(agent.state == "busy" for agent in everyone),
+        "agents": len(there),
+        "pools": len({agent.pool or agent.model or agent.adapter for agent in there}),
+        "workers": len({agent.worker_id for agent in there}),
+        "busy": sum(agent.state == "busy" for agent in there),
     }
 
 
@@ -139,14 +135,15 @@ def _grouped(agents: list[Agent], by: str) -> dict[str, list[Agent]]:
 
 
 async def _page(desk: Desk, look: Look, agent_id: str) -> AgentPage:
+    """Asked once for all that a page draws of it."""
     span = SPANS[look.get("span") or "1h"]
-
-    def ask(db: Any, at: At) -> AgentPage | None:
-        return queries.agent(db, at, agent_id, window_us=span)
-
-    page = await desk.read_model.query(ask, look.at)
-    assert page is not None  # the page was found a moment ago, and nothing is ever deleted
-    return page
+    found = await desk.shelf.get(
+        ("agent", agent_id, span, look.at),
+        lambda: desk.read_model.query(queries.agent, look.at, agent_id, window_us=span),
+    )
+    if found is None:
+        raise look.absent(f"agent {agent_id!r}")
+    return found
 
 
 async def _agent(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
@@ -161,8 +158,7 @@ async def _agent(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
 
 async def _output(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
     """The last lines of what its present run prints."""
-    found = await desk.read_model.query(queries.crew, look.at, ids=[agent_id])
-    run = found[0].run if found else None
+    run = (await _page(desk, look, agent_id)).agent.run
     if run is None:
         return {"run": None, "lines": []}
     scroll = desk.scrolls.of(run.run_id) if look.live else Scroll(run.run_id)
@@ -171,6 +167,6 @@ async def _output(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
 
 
 async def _compared(desk: Desk, look: Look, picked: Sequence[str]) -> dict[str, Any]:
-    everyone = await desk.read_model.query(queries.crew, look.at)
+    there = await everyone(desk, look)
     pages = [await _page(desk, look, agent_id) for agent_id in picked]
-    return {"everyone": everyone, "pages": pages, "picked": [*picked, "", ""][:2]}
+    return {"everyone": there, "pages": pages, "picked": [*picked, "", ""][:2]}

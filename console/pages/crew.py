@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console.desk import Desk, desk_of
 from console.errors import refuse
+from console.everyone import everyone
 from console.forms import form
 from console.look import BadQuestion, Look, looking
 from console.panels import show
@@ -103,7 +104,7 @@ async def order_all(request: Request) -> Response:
 async def add(request: Request) -> Response:
     desk, look = await looking(request)
     workers = await desk.read_model.query(queries.workers, look.at)
-    agents = await desk.read_model.query(queries.crew, look.at)
+    agents = await everyone(desk, look)
     live = [worker for worker in workers if worker.state == "live"]
     adapters = sorted({each.adapter for each in agents})
     models = sorted({each.model for each in agents if each.model})
@@ -127,7 +128,7 @@ async def _order(desk: Desk, act: Act, ids: Sequence[str], why: str) -> tuple[li
 
 async def _sorted(desk: Desk, look: Look, act: Act, picked: Sequence[str]) -> tuple[list[Agent], list[Agent]]:
     """Whom the order is for, and who is left as they are."""
-    there = await desk.read_model.query(queries.crew, look.at)
+    there = await everyone(desk, look)
     chosen = [each for each in there if not picked or each.agent_id in picked]
     return [each for each in chosen if act.goes(each)], [each for each in chosen if not act.goes(each)]
 

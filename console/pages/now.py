@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from console.alarms import alarms
 from console.desk import Desk
+from console.everyone import everyone
 from console.look import Look, looking
 from console.pages.system import setup_steps
 from console.panels import Panel, show
@@ -78,7 +79,7 @@ async def now(request: Request) -> Response:
 
 
 async def _fleet(desk: Desk, look: Look) -> dict[str, Any]:
-    agents = await desk.read_model.query(queries.crew, look.at)
+    agents = await everyone(desk, look)
     pools: dict[str, list[Any]] = {}
     for agent in agents:
         pools.setdefault(agent.pool or agent.model or agent.adapter, []).append(agent)
@@ -147,13 +148,13 @@ async def _pulse(desk: Desk, look: Look) -> dict[str, Any]:
 
 
 async def _checks(desk: Desk, look: Look) -> dict[str, Any]:
-    agents = await desk.read_model.query(queries.crew, look.at)
+    agents = await everyone(desk, look)
     workers = await desk.read_model.query(queries.workers, look.at)
     return {"agents": agents, "workers": workers, "positions": desk.read_model.positions()}
 
 
 async def _routes(desk: Desk, look: Look, address: str) -> dict[str, Any]:
-    agents = await desk.read_model.query(queries.crew, look.at)
+    agents = await everyone(desk, look)
     return {"agents": agents, "workers": await desk.read_model.query(queries.workers, look.at), **_place(desk, address)}
 
 

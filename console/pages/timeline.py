@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from console import swim
 from console.desk import Desk
+from console.everyone import everyone
 from console.look import BadQuestion, Look, looking
 from console.panels import Panel, show
 from console.render import agent_path, run_path, task_path
@@ -249,7 +250,7 @@ async def _tracks(desk: Desk, look: Look, by: By, wanted: SpanFilter) -> _Tracks
     found = await ask(spans.tracks, look.at, wanted, by)
     agents: dict[str, Agent] = {}
     if by == "agent":
-        agents = {each.agent_id: each for each in await ask(queries.crew, look.at)}
+        agents = {each.agent_id: each for each in await everyone(desk, look)}
         found = _of_agents(found, agents, wanted)
     work: Counter[str] = Counter()
     for track in found:
