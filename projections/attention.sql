@@ -39,7 +39,7 @@ with special as (
     select task_id, needs, has_command from specs
     where from_seq <= $seq and to_seq > $seq and special
 )
-select coalesce(s.needs, []) as needs, coalesce(s.has_command, false) as has_command, t.lane, count(*) as tasks,
+select coalesce(s.needs, '[]') as needs, coalesce(s.has_command, false) as has_command, t.lane, count(*) as tasks,
     min(t.since) as since, arg_min(t.task_id, t.born) as task_id
 from tasks_moving t left join special s on s.task_id = t.task_id
 where t.from_seq <= $seq and t.to_seq > $seq and t.state = 'ready'

@@ -83,7 +83,12 @@ def abilities(row: dict[str, Any]) -> frozenset[str]:
 
 def needs(row: dict[str, Any]) -> frozenset[str]:
     """All the task of this row asks of an agent, by the core's own rule."""
-    return needs_of(TaskSpec(title="?", needs=list(row["needs"]), command="?" if row["has_command"] else ""))
+    return needs_of(TaskSpec(title="?", needs=listing(row["needs"]), command="?" if row["has_command"] else ""))
+
+
+def listing(text: str) -> list[str]:
+    """A list as a task's wording keeps it (``specs.sql``)."""
+    return msgspec.json.decode(text, type=list[str])
 
 
 def seen_state(row: dict[str, Any]) -> str:
@@ -122,7 +127,9 @@ def _wording(db: Reader, seq: int, ids: Sequence[str], *, every: bool) -> dict[s
     look = list(ids)
     while look:
         clause = "" if every else only("task_id", look)
-        found |= {row["task_id"]: row for row in db.ask("tasks.wording", {"ids": clause}, seq=seq, ids=look)}
+        for row in db.ask("tasks.wording", {"ids": clause}, seq=seq, ids=look):
+            lists = {name: listing(row[name]) for name in ("depends_on", "parents")}
+            found[row["task_id"]] = row | lists
         above = {parent for task_id in look if task_id in found for parent in found[task_id]["parents"]}
         look = [] if every else sorted(above - found.keys())
     return found

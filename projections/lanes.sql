@@ -20,7 +20,7 @@ select seq, lane, false as paused, '' as because, '' as actor, at_us as since fr
 
 -- query page
 with containers as (
-    select distinct unnest(parents) as task_id from specs
+    select distinct unnest(from_json(parents, '["varchar"]')) as task_id from specs
     where from_seq <= $seq and to_seq > $seq and part and task_id in (
         select task_id from tasks_moving where from_seq <= $seq and to_seq > $seq
             and state <> 'done' and state <> 'failed' and state <> 'cancelled' and state <> 'quarantined'
@@ -62,7 +62,7 @@ where from_seq <= $seq and to_seq > $seq
 
 -- query queue
 with containers as (
-    select distinct unnest(parents) as task_id from specs
+    select distinct unnest(from_json(parents, '["varchar"]')) as task_id from specs
     where from_seq <= $seq and to_seq > $seq and part and task_id in (
         select task_id from tasks_moving where from_seq <= $seq and to_seq > $seq
             and state <> 'done' and state <> 'failed' and state <> 'cancelled' and state <> 'quarantined'

@@ -26,7 +26,7 @@ with worded as (
     select f.seq, s.task_id, unnest(s.parents), 'part' from facts f join staged s using (plan_id)
 ),
 known as (
-    select f.seq, o.task_id, o.depends_on, o.parents
+    select f.seq, o.task_id, from_json(o.depends_on, '["varchar"]') as depends_on, from_json(o.parents, '["varchar"]') as parents
     from facts f join staged s using (plan_id)
     join specs o on o.task_id = s.task_id and o.to_seq = 4611686018427387904
 ),

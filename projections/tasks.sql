@@ -216,7 +216,7 @@ select state, count(*) as n from tasks t where from_seq <= $seq and to_seq > $se
 select s.parent as task_id, count(*) as parts,
     count(*) filter (t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')) as open_parts
 from (
-    from (select unnest(parents) as parent, task_id from specs
+    from (select unnest(from_json(parents, '["varchar"]')) as parent, task_id from specs
           where from_seq <= $seq and to_seq > $seq and part)
     where true /*ids*/
 ) s
@@ -240,7 +240,7 @@ where from_seq <= $seq and to_seq > $seq
 
 -- query spec
 select depends_on, parents,
-    json_merge_patch(spec, json_object('depends_on', depends_on, 'priority', priority))::varchar as spec
+    json_merge_patch(spec, json_object('depends_on', depends_on::json, 'priority', priority))::varchar as spec
 from (from specs where task_id = $task_id offset 0) where from_seq <= $seq and to_seq > $seq
 
 -- query links

@@ -82,7 +82,7 @@ from tasks_summed($unsummed, $seq) group by all
 -- query containers
 select state, count(*) as n from tasks
 where from_seq <= $seq and to_seq > $seq and proof <> 'parts' and task_id in (
-    select unnest(parents) from specs
+    select unnest(from_json(parents, '["varchar"]')) from specs
     where from_seq <= $seq and to_seq > $seq and part and task_id in (
         select task_id from tasks_moving where from_seq <= $seq and to_seq > $seq
             and state <> 'done' and state <> 'failed' and state <> 'cancelled' and state <> 'quarantined'

@@ -259,8 +259,9 @@ def _only(history: History, facts: int) -> History:
 
 EDGES_OF = {
     "the wordings": """
-        select unnest(depends_on) as before, task_id as after from specs where from_seq <= $seq and to_seq > $seq
-        union select task_id, unnest(parents) from specs where from_seq <= $seq and to_seq > $seq
+        with stood as (from specs where from_seq <= $seq and to_seq > $seq)
+        select unnest(from_json(depends_on, '["varchar"]')) as before, task_id as after from stood
+        union select task_id, unnest(from_json(parents, '["varchar"]')) from stood
         order by before, after""",
     "the edges": """
         select distinct before, after from (
