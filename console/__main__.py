@@ -31,6 +31,7 @@ from core.heartbeat import BUCKET
 from core.jetstream import JetStreamLedger
 from core.ledger import LedgerError
 from core.link import Link, connect
+from core.loaded import keep_what_is_loaded
 from core.settings import BadSetting, Settings, load
 from core.streams import ensure
 from core.survey import LinkSurveyor
@@ -92,6 +93,7 @@ def serving(settings: Settings, clock: Clock, gate: Gate, hub: Hub) -> FastAPI:
             ledger = JetStreamLedger(link)
             door = Door(ledger, LinkAnswers(link), clock, by="operator")
             async with Projector(ledger, settings.data / READ_MODEL, clock) as read_model:
+                keep_what_is_loaded()
                 yield Desk(
                     ledger=ledger, read_model=read_model, door=door, clock=clock, gate=gate, hub=hub,
                     artifacts=StoredArtifacts(link), beats=beats, version=VERSION,

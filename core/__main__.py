@@ -19,6 +19,7 @@ from core.ids import new_id
 from core.jetstream import JetStreamLedger
 from core.ledger import LedgerError
 from core.link import Link, connect
+from core.loaded import keep_what_is_loaded
 from core.objects import ObjectStore
 from core.server import prepare
 from core.settings import BadSetting, Settings, load
@@ -93,6 +94,7 @@ async def _lead_or_stand_by(settings: Settings, link: Link, stopped: asyncio.Eve
         loop.add_signal_handler(number, engine.stop)
     hearing = asyncio.ensure_future(beats.listen())
     closing = asyncio.ensure_future(stopped.wait())
+    keep_what_is_loaded()
     running = asyncio.ensure_future(engine.run())
     try:
         await asyncio.wait({running, closing, hearing}, return_when=asyncio.FIRST_COMPLETED)

@@ -24,6 +24,7 @@ from core.heartbeat import BUCKET, TTL_S
 from core.jetstream import JetStreamLedger
 from core.ledger import LedgerError
 from core.link import Link, connect
+from core.loaded import keep_what_is_loaded
 from core.settings import BadSetting, Settings, inherited, load
 from core.tables import Table
 from workers.journal import Journal, Occupied
@@ -101,6 +102,7 @@ async def _work(arguments: argparse.Namespace, settings: Settings, pools: Sequen
         ttl_s=arguments.heartbeat_ttl,
     )
     _heed_signals(worker, arguments.drain)
+    keep_what_is_loaded()
     working = asyncio.ensure_future(worker.run())
     try:
         await asyncio.wait({working, ended}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,18 @@
+"""What a program has loaded by the time it begins to serve."""
+
+from __future__ import annotations
+
+import gc
+
+THRESHOLDS = (2_000, 10, 35)  # CPython's own: 700, 10, 10
+
+
+def keep_what_is_loaded() -> None:
+    """Leave it out of every garbage collection from now on: it stays until the program ends.
+
+    In the console that was a hundred thousand objects, looked over about once a second under load: 70 ms each time in
+    which no thread could go on. What came later is looked over whole a tenth as often: 20 ms each.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
