@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from console.everyone import everyone
 from projections import queries
+from projections.because import view_of
 from projections.rows.attention import Attention
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ async def alarms(desk: Desk, look: Look) -> Alarms:
 
 
 async def _ask(desk: Desk, look: Look) -> Alarms:
-    found = await desk.read_model.query(queries.attention, look.at)
+    agents = [view_of(agent) for agent in await everyone(desk, look)] if look.live else None
+    found = await desk.read_model.query(queries.attention, look.at, agents=agents)
     return Alarms(
         waiting=[each for each in found if each.kind not in BROKEN],
         broken=[each for each in found if each.kind in BROKEN],

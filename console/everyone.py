@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from console.desk import Desk
-from console.look import Look
+from typing import TYPE_CHECKING
+
 from projections import queries
 from projections.rows.agents import Agent
+
+if TYPE_CHECKING:
+    from console.desk import Desk
+    from console.look import Look
 
 
 async def everyone(desk: Desk, look: Look, *, totals: bool = False) -> list[Agent]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from console.alarms import MINUTE_US, Alarms, alarms
+from console.everyone import everyone
 from projections import queries
 from projections.rows import At
 from projections.rows.fleet import Counts, Session
@@ -77,10 +78,11 @@ def _will_do(last: Sides, look: Look) -> bool:
 
 
 async def _count(desk: Desk, look: Look) -> Sides:
+    agents = [agent.state for agent in await everyone(desk, look)] if look.live else None
     return Sides(
         at=look.at,
         counted=look.now,
-        counts=await desk.read_model.query(queries.counts, look.at),
+        counts=await desk.read_model.query(queries.counts, look.at, agents=agents),
         sessions=await desk.read_model.query(queries.sessions, look.at),
         alarms=await alarms(desk, look),
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from core.domain.conditions import AgentView
 from core.domain.schedule import fits
 from core.domain.words import count, listed
-from projections.agents import workers
 from projections.because import agent_views, needs
 from projections.rows import At
 from projections.rows.attention import Attention
@@ -16,10 +16,10 @@ LONG_PAUSE_US = 1_800_000_000  # half an hour: whoever paused it may have forgot
 RECENT_US = 86_400_000_000  # a refused plan is news for a day
 
 
-def attention(db: Reader, at: At, *, limit: int = 50) -> list[Attention]:
-    """Most urgent first, then longest waiting."""
-    found = [*_clock(db, at), *_workers(db, at), *_broken(db, at, limit), *_plans(db, at, limit), *_nobody(db, at),
-             *_paused(db, at, limit)]  # fmt: skip
+def attention(db: Reader, at: At, *, limit: int = 50, agents: Sequence[AgentView] | None = None) -> list[Attention]:
+    """Most urgent first, then longest waiting. ``agents``: those that are there, where the caller knows."""
+    found = [*_clock(db, at), *_workers(db, at), *_broken(db, at, limit), *_plans(db, at, limit),
+             *_nobody(db, at, agents), *_paused(db, at, limit)]  # fmt: skip
     return sorted(found, key=lambda each: (each.rank, each.since))[:limit]
 
 
@@ -30,12 +30,12 @@ def _clock(db: Reader, at: At) -> Iterator[Attention]:
 
 
 def _workers(db: Reader, at: At) -> Iterator[Attention]:
-    for worker in workers(db, at):
-        if worker.state == "lost":
-            says = worker.because + (f"; {count(worker.released, 'run')} ended with it" if worker.released else "")
+    for row in db.ask("workers.states", seq=at.events_seq):
+        if row["state"] == "lost":
+            says = row["because"] + (f"; {count(row['released'], 'run')} ended with it" if row["released"] else "")
             yield Attention(
-                kind="worker_lost", rank=1, title=f"Worker {worker.worker_id} is lost", says=says, since=worker.since,
-                worker_id=worker.worker_id,
+                kind="worker_lost", rank=1, title=f"Worker {row['worker_id']} is lost", says=says, since=row["since"],
+                worker_id=row["worker_id"],
             )  # fmt: skip
 
 
@@ -58,7 +58,8 @@ def _broken(db: Reader, at: At, limit: int) -> Iterator[Attention]:
 
 def _plans(db: Reader, at: At, limit: int) -> Iterator[Attention]:
     seq = at.events_seq
-    for row in db.ask("attention.circles", seq=seq, limit=limit):
+    some = db.ask("tasks.circles", seq=seq)  # nearly always none
+    for row in db.ask("attention.circles", seq=seq, limit=limit) if some else ():
         says = f"they wait for each other: {listed(row['circle'], 9)}"
         yield Attention(
             kind="circle", rank=2, title=f"{count(len(row['circle']), 'task')} in a circle", says=says,
@@ -71,10 +72,13 @@ def _plans(db: Reader, at: At, limit: int) -> Iterator[Attention]:
         )  # fmt: skip
 
 
-def _nobody(db: Reader, at: At) -> Iterator[Attention]:
+def _nobody(db: Reader, at: At, agents: Sequence[AgentView] | None) -> Iterator[Attention]:
     """Ready tasks that no agent present could do."""
-    present = [agent for agent in agent_views(db, at) if agent.state != "gone"]
-    for row in db.ask("attention.waiting", seq=at.events_seq):
+    waiting = db.ask("attention.waiting", seq=at.events_seq)
+    if waiting and agents is None:
+        agents = agent_views(db, at)
+    present = [agent for agent in agents or () if agent.state != "gone"]
+    for row in waiting:
         asked = needs(row)
         if any(fits(asked, agent.abilities) for agent in present):
             continue

@@ -16,6 +16,7 @@ from core.domain.words import count
 from core.domain.worker import AgentSpec
 from projections.notes import fleet_state
 from projections.rows import At
+from projections.rows.agents import Agent
 from projections.store import Reader, only
 
 TURN = "free to start: its turn comes"
@@ -73,6 +74,15 @@ def agent_views(db: Reader, at: At) -> list[AgentView]:
         AgentView(agent_id=row["agent_id"], abilities=abilities(row), state=seen_state(row))
         for row in db.ask("agents.page", {"where": "and a.present"}, seq=at.events_seq)
     ]
+
+
+def view_of(agent: Agent) -> AgentView:
+    """The same of an agent that somebody has already."""
+    offered = {name: getattr(agent, name) for name in ("name", "adapter", "model", "pool")}
+    spec = AgentSpec(**offered, capabilities=list(agent.capabilities))
+    held = agent.run is not None and agent.run.state == "held"
+    state = "gone" if agent.draining else "held" if held else agent.state
+    return AgentView(agent_id=agent.agent_id, abilities=abilities_of(spec), state=state)
 
 
 def abilities(row: dict[str, Any]) -> frozenset[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
 
 from core.domain.words import Usage
@@ -21,7 +23,8 @@ _KEYS = {
 }
 
 
-def counts(db: Reader, at: At) -> Counts:
+def counts(db: Reader, at: At, *, agents: Iterable[str] | None = None) -> Counts:
+    """``agents``: the state of each that is there, where the caller knows."""
     seq = at.events_seq
     tasks: dict[str, int] = {}
     containers: dict[str, int] = {}
@@ -33,17 +36,16 @@ def counts(db: Reader, at: At) -> Counts:
     for row in db.ask("throughput.containers", seq=seq):
         containers[row["state"]] = containers.get(row["state"], 0) + int(row["n"])
         tasks[row["state"]] -= int(row["n"])
-    states: dict[str, int] = {}
-    for row in db.ask("agents.page", {"where": "and a.present"}, seq=seq):
-        states[agent_state(row)] = states.get(agent_state(row), 0) + 1
+    if agents is None:
+        agents = map(agent_state, db.ask("agents.page", {"where": "and a.present"}, seq=seq))
     return Counts(
         tasks={state: n for state, n in tasks.items() if n},
         containers=containers,
-        agents=states,
-        workers={row["state"]: int(row["n"]) for row in db.ask("throughput.workers", seq=seq)},
+        agents=dict(Counter(agents)),
+        workers=dict(Counter(row["state"] for row in db.ask("workers.states", seq=seq))),
         runs={row["state"]: int(row["n"]) for row in db.ask("throughput.runs", seq=seq)},
         claimed=claimed,
-        sessions=int(db.ask("throughput.sessions", seq=seq)[0]["n"]),
+        sessions=sum(row["state"] == "open" for row in db.ask("sessions.page", seq=seq)),
     )
 
 

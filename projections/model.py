@@ -34,12 +34,10 @@ LEARN_EVERY_S = 1.0  # at most: under a load that moves more than is told row by
 CODE = 3  # a number of how the Python around the SQL folds; a change of it folds the log anew
 # In place: a mark that is taken out and put in again leaves a dead row each time, and reading three becomes slow.
 _MOVE = """
-    update folded set seq = f.seq, created = f.created, chain = f.chain, at_us = f.at_us from facts f
-    where folded.stream = f.stream and folded.seq = f.expected returning folded.seq"""
-_MARKS = pa.schema(
-    {"stream": pa.string(), "seq": pa.int64(), "created": pa.int64(), "chain": pa.string(), "at_us": pa.int64(),
-     "expected": pa.int64()}
-)  # fmt: skip
+    update folded set seq = $seq, created = $created, chain = $chain, at_us = $at
+    where stream = $stream and seq = $expected returning seq"""
+_PUT = """
+    insert or replace into folded (stream, seq, created, chain, at_us) values ($stream, $seq, $created, $chain, $at)"""
 log = logging.getLogger(__name__)
 
 
@@ -225,8 +223,7 @@ def _take_in(db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, expecte
         fold.take(ready.stream, relations, touched)
     if ready.stream == "EVENTS":
         fold.sum_up(expected, after.seq)
-    _, moved = fold.statements.rows(_MOVE, _row(after, expected))
-    if not moved:
+    if not fold.statements.look(_MOVE, **msgspec.structs.asdict(after), expected=expected):
         stands = db.execute("select seq from folded where stream = $stream", {"stream": ready.stream}).fetchall()
         if stands:
             raise Gap(f"{ready.stream} is folded up to {stands[0][0]}, not {expected}: somebody else wrote to the file")
@@ -235,14 +232,7 @@ def _take_in(db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, expecte
 
 
 def _write_mark(db: duckdb.DuckDBPyConnection, mark: Mark) -> None:
-    facts = _row(mark)
-    assert len(facts) == 1  # DuckDB finds it by its name
-    db.execute("insert or replace into folded by name select * exclude (expected) from facts")
-
-
-def _row(mark: Mark, expected: int = 0) -> pa.Table:
-    fields = msgspec.structs.asdict(mark)
-    return pa.Table.from_pylist([{**fields, "at_us": mark.at, "expected": expected}], schema=_MARKS)
+    db.execute(_PUT, msgspec.structs.asdict(mark))
 
 
 def _read_state(db: Reader) -> tuple[str, list[Mark]]:

@@ -80,8 +80,9 @@ class Parts:
         """The changes of these few keys that stood in a part; they are gone from it."""
         if not keys or part not in table.parts:
             return []
-        sql = f"delete from {table.name}_{part} {_of_keys(table)} returning {_change(table)}"
-        rows = self._statements.rows(sql, _keys(pa.array(keys, pa.string())))[1]
+        where = f"where list_contains($keys, {table.key})"
+        sql = f"delete from {table.name}_{part} {where} returning {_change(table)}"
+        rows = self._statements.look(sql, keys=keys)
         self._gone[f"{table.name}_{part}"] += len(rows)
         if part == "rest":
             self._left.setdefault(table.name, []).extend(row[1] for row in rows)

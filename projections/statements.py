@@ -47,6 +47,7 @@ class Statements:
     def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
         self._db = db
         self._prepared: dict[str, list[Prepared]] = {}
+        self._read: dict[str, duckdb.Statement] = {}
         self._made = 0
 
     def forget(self) -> None:
@@ -83,6 +84,14 @@ class Statements:
         if not prepared.names:
             prepared.names = [column[0] for column in self._db.description or ()]
         return prepared.names, rows
+
+    def look(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a statement with parameters, read once: DuckDB plans one of those anew however it is called."""
+        known = self._read.get(sql)
+        if known is None:
+            [known] = self._db.extract_statements(sql)
+            self._read[sql] = known
+        return self._db.execute(known, values).fetchall()
 
     def _ready(self, sql: str, facts: pa.Table) -> Prepared:
         """The statement, prepared and run over these rows."""

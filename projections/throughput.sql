@@ -94,12 +94,6 @@ group by state
 select state, count(*) as n from runs_moving
 where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by state
 
--- query workers
-select state, count(*) as n from workers where from_seq <= $seq and to_seq > $seq group by state
-
--- query sessions
-select count(*) as n from sessions where from_seq <= $seq and to_seq > $seq and state = 'open'
-
 -- query used
 select * from (
 select /*key*/ as key, count(*) as runs, count(*) filter (r.state = 'succeeded') as done,

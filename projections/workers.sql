@@ -23,6 +23,9 @@ from facts
 -- query standing
 select * exclude (to_seq) from workers where from_seq <= $seq and to_seq > $seq
 
+-- query states
+select worker_id, state, because, released, since from workers where from_seq <= $seq and to_seq > $seq
+
 -- query page
 select worker_id, state, epoch, since, boot_id, host, pid, version, because, last_beat, released,
     coalesce(a.n, 0) as agents, coalesce(r.n, 0) as busy

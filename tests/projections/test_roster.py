@@ -13,6 +13,7 @@ from core.domain.words import Usage
 from core.ledger import Stored
 from core.observation import Observation, encode_observation
 from projections import queries, roster
+from projections.because import agent_views, view_of
 from projections.few import FEW
 from projections.rows import At
 from projections.rows.agents import Agent
@@ -78,7 +79,9 @@ async def test_an_agents_row_drawn_from_memory_says_at_every_moment_what_the_tab
         assert remembered is not None  # whoever came or went, and however much moved at once
         with_context += any(agent.context is not None for agent in remembered)
         assert {agent.agent_id: agent for agent in remembered} == expected
-        assert seen.model.roster.agents() == await seen.ask(queries.agents, at_the_end(seen))
+        there = seen.model.roster.agents()
+        assert there == await seen.ask(queries.agents, at_the_end(seen))
+        assert [view_of(agent) for agent in there] == await seen.ask(agent_views, at_the_end(seen))
     assert with_context
 
 
