@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 IDLE_S = 2.0  # how often a quiet stream's end is looked at
 AGAIN_S = 0.5  # after the log did not answer
 ROOM_S = 5.0  # after the disk had no room
-REST_S = 0.1  # after a fold of EVENTS, while pages are open
+REST_S = 0.03  # after a fold of EVENTS, while pages are open
 # While none is: a thousand tasks with dependencies take 0.40 s instead of 0.54 (measured). And after a fold of the
 # streams of what was said: each takes the one writer as long as a fold of what happened.
 LONG_REST_S = 0.2
