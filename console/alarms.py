@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from console.everyone import everyone
 from projections import queries
-from projections.because import view_of
+from projections.rows.agents import Agent
 from projections.rows.attention import Attention
 
 if TYPE_CHECKING:
@@ -35,14 +36,16 @@ class Alarms(msgspec.Struct, frozen=True):
         return "icon-broken.svg" if self.broken else "icon-asks.svg" if self.waiting else "icon.svg"
 
 
-async def alarms(desk: Desk, look: Look) -> Alarms:
-    """Ages make a moment last a minute: a pause of half an hour is news without any fact."""
-    key = ("alarms", look.at.events_seq, look.time // MINUTE_US)
-    return await desk.shelf.get(key, lambda: _ask(desk, look))
+async def alarms(desk: Desk, look: Look, agents: Sequence[Agent] | None = None) -> Alarms:
+    """Ages make a moment last a minute: a pause of half an hour is news without any fact. ``agents``: those that are
+    there, where the caller has them."""
+    key = ("alarms", look.live, look.at.events_seq, look.time // MINUTE_US)
+    return await desk.shelf.get(key, lambda: _ask(desk, look, agents))
 
 
-async def _ask(desk: Desk, look: Look) -> Alarms:
-    agents = [view_of(agent) for agent in await everyone(desk, look)] if look.live else None
+async def _ask(desk: Desk, look: Look, agents: Sequence[Agent] | None) -> Alarms:
+    if agents is None and look.live:
+        agents = await everyone(desk, look)
     found = await desk.read_model.query(queries.attention, look.at, agents=agents)
     return Alarms(
         waiting=[each for each in found if each.kind not in BROKEN],

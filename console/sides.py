@@ -58,7 +58,7 @@ class Beside:
         return last
 
     async def _counted(self, desk: Desk, look: Look) -> Sides:
-        key = ("sides", look.at.events_seq, look.time // MINUTE_US)
+        key = ("sides", look.live, look.at.events_seq, look.time // MINUTE_US)
         counted = await desk.shelf.get(key, lambda: _count(desk, look))
         if look.live and (self._last is None or counted.at.events_seq > self._last.at.events_seq):
             self._last = counted
@@ -78,11 +78,12 @@ def _will_do(last: Sides, look: Look) -> bool:
 
 
 async def _count(desk: Desk, look: Look) -> Sides:
-    agents = [agent.state for agent in await everyone(desk, look)] if look.live else None
+    agents = await everyone(desk, look) if look.live else None
+    states = None if agents is None else [agent.state for agent in agents]
     return Sides(
         at=look.at,
         counted=look.now,
-        counts=await desk.read_model.query(queries.counts, look.at, agents=agents),
+        counts=await desk.read_model.query(queries.counts, look.at, agents=states),
         sessions=await desk.read_model.query(queries.sessions, look.at),
-        alarms=await alarms(desk, look),
+        alarms=await alarms(desk, look, agents),
     )

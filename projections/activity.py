@@ -38,8 +38,8 @@ WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14
 
 def extent(db: Reader) -> tuple[int, int, int]:
     """Times of the first and the last fact, and the last one's sequence; zeros for an empty log."""
-    found = db.ask("activity.span")[0]
-    return found["since"] or 0, found["until"] or 0, found["seq"] or 0
+    found = db.ask("activity.span", seq=db.folded)
+    return (found[0]["since"], found[0]["until"], found[0]["seq"]) if found else (0, 0, 0)
 
 
 def activity(db: Reader, since: int, until: int, width: int) -> list[Bucket]:

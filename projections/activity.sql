@@ -9,8 +9,9 @@ where at_us >= $since and at_us < $until group by bucket
 select ((at_us - $since) // $width)::integer as bucket, count(distinct seq) as n, min(seq) as seq from timeline
 where failed and tag <> 'command.refused' and at_us >= $since and at_us < $until group by bucket
 
+-- The first row is the first fact: rows only come, one for each fact in its order.
 -- query span
-select min(at_us) as since, max(at_us) as until, max(seq) as seq from moments
+select (select at_us from moments limit 1) as since, at_us as until, seq from moments where seq = $seq
 
 -- query next_failure
 select seq, at_us, says, tag from timeline where failed and tag <> 'command.refused' and seq > $after

@@ -30,11 +30,10 @@ def agents(db: Reader, at: At, *, gone: bool = False, ids: Collection[str] = ())
     return _agents(db, at, "" if gone else "and a.present")
 
 
-def crew(db: Reader, at: At, *, ids: Collection[str] = ()) -> list[Agent]:
-    """The agents that are there, or those of ``ids``, and what each is at; not what all their runs came to, which goes
-    over all runs there were."""
-    where = these("a.agent_id", ids) if ids else "and a.present"
-    return _made(db, at, db.ask("agents.page", {"where": where}, seq=at.events_seq, ids=list(ids)), {}, used=False)
+def crew(db: Reader, at: At) -> list[Agent]:
+    """The agents that are there, and what each is at; not what all their runs came to, which goes over all runs there
+    were."""
+    return _made(db, at, db.ask("agents.page", {"where": "and a.present"}, seq=at.events_seq), {}, used=False)
 
 
 def agent(db: Reader, at: At, agent_id: str, *, window_us: int = HOUR_US) -> AgentPage | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core.domain.conditions import AgentView
 from core.domain.schedule import fits
 from core.domain.words import count, listed
-from projections.because import agent_views, needs
+from projections.because import agent_views, needs, view_of
 from projections.rows import At
+from projections.rows.agents import Agent
 from projections.rows.attention import Attention
 from projections.store import Reader
 
@@ -16,7 +16,7 @@ LONG_PAUSE_US = 1_800_000_000  # half an hour: whoever paused it may have forgot
 RECENT_US = 86_400_000_000  # a refused plan is news for a day
 
 
-def attention(db: Reader, at: At, *, limit: int = 50, agents: Sequence[AgentView] | None = None) -> list[Attention]:
+def attention(db: Reader, at: At, *, limit: int = 50, agents: Sequence[Agent] | None = None) -> list[Attention]:
     """Most urgent first, then longest waiting. ``agents``: those that are there, where the caller knows."""
     found = [*_clock(db, at), *_workers(db, at), *_broken(db, at, limit), *_plans(db, at, limit),
              *_nobody(db, at, agents), *_paused(db, at, limit)]  # fmt: skip
@@ -72,12 +72,13 @@ def _plans(db: Reader, at: At, limit: int) -> Iterator[Attention]:
         )  # fmt: skip
 
 
-def _nobody(db: Reader, at: At, agents: Sequence[AgentView] | None) -> Iterator[Attention]:
+def _nobody(db: Reader, at: At, agents: Sequence[Agent] | None) -> Iterator[Attention]:
     """Ready tasks that no agent present could do."""
     waiting = db.ask("attention.waiting", seq=at.events_seq)
-    if waiting and agents is None:
-        agents = agent_views(db, at)
-    present = [agent for agent in agents or () if agent.state != "gone"]
+    if not waiting:
+        return
+    views = agent_views(db, at) if agents is None else map(view_of, agents)
+    present = [agent for agent in views if agent.state != "gone"]
     for row in waiting:
         asked = needs(row)
         if any(fits(asked, agent.abilities) for agent in present):

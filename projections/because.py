@@ -77,10 +77,10 @@ def agent_views(db: Reader, at: At) -> list[AgentView]:
 
 
 def view_of(agent: Agent) -> AgentView:
-    """The same of an agent that somebody has already."""
+    """The same of an agent that somebody has already, and whose worker is known."""
     offered = {name: getattr(agent, name) for name in ("name", "adapter", "model", "pool")}
     spec = AgentSpec(**offered, capabilities=list(agent.capabilities))
-    held = agent.run is not None and agent.run.state == "held"
+    held = agent.run is not None and agent.run.state == "held" and not agent.run.stopping
     state = "gone" if agent.draining else "held" if held else agent.state
     return AgentView(agent_id=agent.agent_id, abilities=abilities_of(spec), state=state)
 

@@ -2,7 +2,7 @@
 
 -- Most tasks are done: of those only the ones that are it since $least.
 -- query foremost
-select lane, col, min_by(task_id, place, $most) as ids
+select lane, col, min_by(task_id, (place, task_id), $most) as ids
 from (
     select t.task_id, /*lane*/ as lane, t.state as col,
         (t.priority * 1e13 + coalesce(t.placed, t.born))::double as place

@@ -2,7 +2,8 @@
 
 A view of an interval table (``parts.py``) has all its columns, three times, and DuckDB binds each of them again for
 every question: a third of what it takes to count ten rows. So where a question says ``from runs``, it is asked of the
-parts themselves. Columns are told by their names: one too many only costs a little, one too few cannot be.
+parts themselves. Columns are told by their names, wherever those stand in it: one too many only costs a little. What a
+question answers it has to name; one that begins with ``select *`` is left as it is, and the tests look at the others.
 """
 
 # ruff: noqa: S608 - table and column names come from our own .sql files

@@ -88,7 +88,7 @@ class Page:
         return self._ask("", self._wanted.states)
 
     def _by_need(self) -> Rows:
-        """Those that are not at rest, then those that are done, then the cancelled ones, each the newest first."""
+        """Those that are not at rest, then the done ones and the cancelled ones, of each the newest first."""
         found: Rows = []
         states = [state for state in STATE_ORDER if state in (self._wanted.states or STATE_ORDER)]
         others = tuple(state for state in states if state not in AT_REST)

@@ -71,6 +71,11 @@ class Reader:
         self._known = known
         self._parsed: OrderedDict[str, duckdb.Statement] = OrderedDict()
 
+    @property
+    def folded(self) -> int:
+        """How far EVENTS is folded."""
+        return self._known.folded
+
     def ask(self, name: str, clauses: Mapping[str, str] | None = None, /, **values: Any) -> list[dict[str, Any]]:
         """The rows of the query ``file.name``, as dicts by column. ``clauses`` take the place of ``/*name*/`` in it."""
         if "seq" in values:
@@ -102,6 +107,7 @@ class Reader:
             self._parsed[text] = known
             if len(self._parsed) > PARSED:
                 self._parsed.popitem(last=False)
+        self._parsed.move_to_end(text)
         return known
 
 

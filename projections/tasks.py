@@ -166,7 +166,7 @@ def _rows(db: Reader, at: At, found: list[dict[str, Any]], *, every: bool = Fals
     if not found:
         return []
     seq, ids = at.events_seq, [row["task_id"] for row in found]
-    of_parent, of_task = ("", "") if every else ("and parent in (select unnest($ids))", only("task_id", ids))
+    of_parent, of_task = ("", "") if every else (only("after", ids), only("task_id", ids))
     parts = _by_task(db.ask("tasks.parts", {"ids": of_parent}, seq=seq, ids=ids))
     used = _by_task(db.ask("tasks.used", {"ids": of_task}, seq=seq, ids=ids))
     for row in found:

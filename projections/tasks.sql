@@ -211,17 +211,16 @@ select state, sum(n)::bigint as n from tasks_summed($unsummed, $seq) t where tru
 -- query by_state
 select state, count(*) as n from tasks t where from_seq <= $seq and to_seq > $seq /*where*/ group by state
 
--- Open tasks that are a part of another one, by that one.
+-- Tasks that are a part of another one, by that one.
 -- query parts
-select s.parent as task_id, count(*) as parts,
+select e.after as task_id, count(*) as parts,
     count(*) filter (t.state in ('blocked', 'ready', 'running', 'waiting', 'paused')) as open_parts
 from (
-    from (select unnest(from_json(parents, '["varchar"]')) as parent, task_id from specs
-          where from_seq <= $seq and to_seq > $seq and part)
-    where true /*ids*/
-) s
-join tasks t on t.task_id = s.task_id and t.from_seq <= $seq and t.to_seq > $seq
-group by s.parent
+    select before, after from (from edges/*ids*/) where seq <= $seq and kind = 'part'
+    group by before, after having not arg_max(gone, seq)
+) e
+join tasks t on t.task_id = e.before and t.from_seq <= $seq and t.to_seq > $seq
+group by e.after
 
 -- What the tasks' runs used, and which failed.
 -- query used

@@ -25,6 +25,7 @@ select * exclude (to_seq) from workers where from_seq <= $seq and to_seq > $seq
 
 -- query states
 select worker_id, state, because, released, since from workers where from_seq <= $seq and to_seq > $seq
+order by worker_id
 
 -- query page
 select worker_id, state, epoch, since, boot_id, host, pid, version, because, last_beat, released,

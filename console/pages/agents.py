@@ -47,9 +47,8 @@ async def agents(request: Request) -> Response:
 async def compare(request: Request) -> Response:
     desk, look = await looking(request)
     picked = [value for key, value in look.asked if key in ("a", "b", "pick") and value]
-    for agent_id in picked[:2]:
-        await _page(desk, look, agent_id)
-    panel = Panel("compared", ("agents", "runs"), lambda: _compared(desk, look, picked[:2]), every_s=15)
+    pages = [await _page(desk, look, agent_id) for agent_id in picked[:2]]
+    panel = Panel("compared", ("agents", "runs"), lambda: _compared(desk, look, pages), every_s=15)
     return await show(request, desk, look, "compare_agents", "Compare agents", [panel])
 
 
@@ -57,15 +56,13 @@ async def compare(request: Request) -> Response:
 async def agent(request: Request, worker: str, name: str) -> Response:
     desk, look = await looking(request)
     agent_id = f"{worker}/{name}"
-    if look.get("span") not in ("", *SPANS):
-        raise BadQuestion(f"?span={look.get('span')[:20]} is not one of {', '.join(SPANS)}.")
     page = await _page(desk, look, agent_id)
     about = (f"agent:{agent_id}", "runs")
     prints = (*about, f"output:{page.agent.run.run_id}") if page.agent.run else about
     panels = [
-        Panel("agent_bar", about, lambda: _agent(desk, look, agent_id)),
-        Panel("agent", (*about, "workers"), lambda: _agent(desk, look, agent_id), every_s=5),
-        Panel("agent_output", prints, lambda: _output(desk, look, agent_id), every_s=5, beside=True),
+        Panel("agent_bar", about, lambda: _agent(desk, look, page)),
+        Panel("agent", (*about, "workers"), lambda: _agent(desk, look, page), every_s=5),
+        Panel("agent_output", prints, lambda: _output(desk, look, page), every_s=5, beside=True),
     ]
     return await show(request, desk, look, "agent", name, panels, agent_id=agent_id)
 
@@ -111,7 +108,7 @@ async def _there(desk: Desk, look: Look) -> list[Agent]:
 
 async def _crew(desk: Desk, look: Look) -> dict[str, Any]:
     """How many there are, in how many pools, for the head of the page."""
-    there = await everyone(desk, look, totals=True)
+    there = await everyone(desk, look)
     return {
         "agents": len(there),
         "pools": len({agent.pool or agent.model or agent.adapter for agent in there}),
@@ -136,18 +133,16 @@ def _grouped(agents: list[Agent], by: str) -> dict[str, list[Agent]]:
 
 async def _page(desk: Desk, look: Look, agent_id: str) -> AgentPage:
     """Asked once for all that a page draws of it."""
-    span = SPANS[look.get("span") or "1h"]
-    found = await desk.shelf.get(
-        ("agent", agent_id, span, look.at),
-        lambda: desk.read_model.query(queries.agent, look.at, agent_id, window_us=span),
-    )
+    if look.get("span") not in ("", *SPANS):
+        raise BadQuestion(f"?span={look.get('span')[:20]} is not one of {', '.join(SPANS)}.")
+    window_us = SPANS[look.get("span") or "1h"]
+    found = await desk.read_model.query(queries.agent, look.at, agent_id, window_us=window_us)
     if found is None:
-        raise look.absent(f"agent {agent_id!r}")
+        raise look.absent(f"agent {agent_id[:120]!r}")
     return found
 
 
-async def _agent(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
-    page = await _page(desk, look, agent_id)
+async def _agent(desk: Desk, look: Look, page: AgentPage) -> dict[str, Any]:
     workers = await desk.read_model.query(queries.workers, look.at)
     worker = next((each for each in workers if each.worker_id == page.agent.worker_id), None)
     known = page.stretches[0].at if page.stretches else page.since  # it is younger than what is asked for
@@ -156,9 +151,9 @@ async def _agent(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
     return {**rows, "spans": tuple(SPANS), **_heard(desk, workers)}
 
 
-async def _output(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
+async def _output(desk: Desk, look: Look, page: AgentPage) -> dict[str, Any]:
     """The last lines of what its present run prints."""
-    run = (await _page(desk, look, agent_id)).agent.run
+    run = page.agent.run
     if run is None:
         return {"run": None, "lines": []}
     scroll = desk.scrolls.of(run.run_id) if look.live else Scroll(run.run_id)
@@ -166,7 +161,7 @@ async def _output(desk: Desk, look: Look, agent_id: str) -> dict[str, Any]:
     return {"run": run, "lines": scroll.output().lines[-LAST_LINES:]}
 
 
-async def _compared(desk: Desk, look: Look, picked: Sequence[str]) -> dict[str, Any]:
+async def _compared(desk: Desk, look: Look, pages: Sequence[AgentPage]) -> dict[str, Any]:
     there = await everyone(desk, look)
-    pages = [await _page(desk, look, agent_id) for agent_id in picked]
+    picked = [page.agent.agent_id for page in pages]
     return {"everyone": there, "pages": pages, "picked": [*picked, "", ""][:2]}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from console import sides
+from console.alarms import alarms
+from console.look import now_of
 from tests.console.tower import Tower
 
 
@@ -50,3 +53,16 @@ async def test_what_is_too_old_is_counted_before_the_page_is_drawn(tower: Tower,
     first, _ = await one_more_than_counted(tower)
     monkeypatch.setattr(sides, "MOST_US", 0)
     assert await tasks_beside(tower) == first + 1
+
+
+async def test_what_is_known_of_now_is_not_told_of_the_same_moment_as_past(tower: Tower):
+    await tower.register(agents=1)
+    for name in ("one", "two"):
+        await tower.submit(name)
+    seq = await tower.folded()
+    look = now_of(tower.app.state.desk, "/")
+    live = await alarms(tower.app.state.desk, look, [])  # as if all agents had left in the facts that come next
+    assert [each.kind for each in live.waiting] == ["no_agent"]
+    past = msgspec.structs.replace(look, at=msgspec.structs.replace(look.at, live=False))
+    assert past.at.events_seq == seq
+    assert (await alarms(tower.app.state.desk, past)).waiting == []

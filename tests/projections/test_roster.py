@@ -85,6 +85,19 @@ async def test_an_agents_row_drawn_from_memory_says_at_every_moment_what_the_tab
     assert with_context
 
 
+async def test_a_roster_that_is_told_of_too_much_at_once_is_learned_again(folded, monkeypatch):
+    monkeypatch.setattr("projections.fold.FEW", 0)
+    monkeypatch.setattr("projections.many.TOLD", 0)
+    history = fleet_at_work(3)
+    seen: Folded = await folded()
+    await seen.model.take("EVENTS", history.events[:40])
+    await learned(seen)
+    await seen.model.take("EVENTS", history.events[40:])
+    assert seen.model.roster.agents() is None
+    await learned(seen)
+    assert seen.model.roster.agents() == await seen.ask(queries.agents, at_the_end(seen))
+
+
 async def learned(seen: Folded) -> None:
     seen.model._learn_after = 0.0
     await seen.model.agents_now()
