@@ -40,7 +40,9 @@ async def pages(fleet: Fleet, *, facts: int, gate_ms: float, past_gate_ms: float
     paths = [*LISTS, *await _details(fleet.pages)]
     quiet = Quiet()
     async with _steady_work(fleet):
+        came, began = (await fleet.ledger.head("EVENTS")).last_seq, time.monotonic()
         now = {path: await _first_bytes(fleet.pages, [path] * TIMES) for path in paths}
+        rate = ((await fleet.ledger.head("EVENTS")).last_seq - came) / (time.monotonic() - began)
         then = {path: await _first_bytes(fleet.pages, [_past(path, n) for n in range(TIMES_PAST)]) for path in paths}
         weights = {path: await _weight(fleet.pages, path) for path in paths}
     noise = quiet.read()
@@ -50,7 +52,7 @@ async def pages(fleet: Fleet, *, facts: int, gate_ms: float, past_gate_ms: float
     of, worst = f"{facts:,} facts", percentile(now[slowest], 0.95)
     some = f"first byte of any page at a past second, p95, {of}"
     return [
-        _ms(f"first byte of the slowest page, p95, {of}", worst, gate_ms, noise, _each(now)),
+        _ms(f"first byte of the slowest page, p95, {of}", worst, gate_ms, noise, f"{rate:.0f} facts/s; {_each(now)}"),
         _ms(some, percentile(past, 0.95), past_gate_ms, noise, _each(then)),
         Figure(
             scenario="pages", name=f"heaviest page, compressed, {of}", unit="KB", values=[weights[heaviest] / 1024],
