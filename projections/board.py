@@ -9,6 +9,7 @@ import msgspec
 
 from projections.activity import extent
 from projections.notes import board_limits
+from projections.ordered import AT_REST
 from projections.recent import newest
 from projections.rows import At, Row
 from projections.rows.tasks import TaskFilter, TaskRow
@@ -17,7 +18,6 @@ from projections.tasks import task_rows, task_states, values_of, where_of
 
 COLUMNS = ("blocked", "ready", "running", "waiting", "paused", "failed", "done", "cancelled")
 MOST_LANES = 12  # swimlanes drawn, those with the most open tasks
-AT_REST = ("done", "cancelled")
 
 By = Literal["", "session", "lane"]
 Place = tuple[str, str]  # swimlane and column

@@ -11,7 +11,7 @@ from projections.because import agent_state
 from projections.rows import At
 from projections.rows.fleet import Counts, Hour, Lane, Minute, Plan, Queued, Session, UsageRow
 from projections.store import Reader
-from projections.tasks import task_rows
+from projections.tasks import counted, leaves, task_rows
 
 MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
 _KEYS = {
@@ -26,25 +26,17 @@ _KEYS = {
 def counts(db: Reader, at: At, *, agents: Iterable[str] | None = None) -> Counts:
     """``agents``: the state of each that is there, where the caller knows."""
     seq = at.events_seq
-    tasks: dict[str, int] = {}
-    containers: dict[str, int] = {}
-    claimed = 0
-    for row in db.ask("throughput.states", seq=seq):
-        kind = containers if row["container"] else tasks
-        kind[row["state"]] = kind.get(row["state"], 0) + int(row["n"])
-        claimed += int(row["claimed"])
-    for row in db.ask("throughput.containers", seq=seq):
-        containers[row["state"]] = containers.get(row["state"], 0) + int(row["n"])
-        tasks[row["state"]] -= int(row["n"])
+    tasks = leaves(db, at)
+    containers = {state: n - tasks.get(state, 0) for state, n in counted(db, at).items()}
     if agents is None:
         agents = map(agent_state, db.ask("agents.page", {"where": "and a.present"}, seq=seq))
     return Counts(
-        tasks={state: n for state, n in tasks.items() if n},
-        containers=containers,
+        tasks=tasks,
+        containers={state: n for state, n in containers.items() if n},
         agents=dict(Counter(agents)),
         workers=dict(Counter(row["state"] for row in db.ask("workers.states", seq=seq))),
         runs={row["state"]: int(row["n"]) for row in db.ask("throughput.runs", seq=seq)},
-        claimed=claimed,
+        claimed=sum(int(row["claimed"]) for row in db.ask("throughput.states", seq=seq)),
         sessions=sum(row["state"] == "open" for row in db.ask("sessions.page", seq=seq)),
     )
 

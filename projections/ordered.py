@@ -14,6 +14,7 @@ import msgspec
 
 from core.domain.spec import OPEN
 from projections import activity
+from projections.known import Rows
 from projections.recent import newest
 from projections.rows import At
 from projections.rows.tasks import STATE_ORDER, TaskFilter, TaskOrder
@@ -48,7 +49,6 @@ _FORWARD, _BACK = "k1, k2, k3, task_id", "k1 desc, k2 desc, k3 desc, task_id des
 UNORDERED = {"keys": _KEYS["need"], "cost": "", "after": "", "order": _FORWARD, "limit": ""}
 _MOST_KEY = 1 << 62
 _Key = int | float | str
-Rows = list[dict[str, Any]]
 
 
 class Page:

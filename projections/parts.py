@@ -22,9 +22,9 @@ import pyarrow as pa
 from projections import sums
 from projections.sql import Table
 from projections.statements import Statements
+from projections.store import these
 
 LOOK_AFTER = 20_000  # rows taken out
-FEW = 200  # keys worth comparing with one by one
 SPARSE = 3  # times as many rows as are alive
 Rows = list[tuple[Any, ...]]
 
@@ -81,9 +81,9 @@ class Parts:
         """The changes of these few keys that stood in a part; they are gone from it."""
         if not keys or part not in table.parts:
             return []
-        these = f"list_contains($keys, {table.key})" if len(keys) <= FEW else f"{table.key} in (select unnest($keys))"
-        sql = f"delete from {table.name}_{part} where {these} returning {_change(table)}"
-        rows = self._statements.look(sql, keys=keys)
+        where = f"where true {these(table.key, keys)}"
+        sql = f"delete from {table.name}_{part} {where} returning {_change(table)}"
+        rows = self._statements.look(sql, ids=keys)
         self._gone[f"{table.name}_{part}"] += len(rows)
         if part == "rest":
             self._left.setdefault(table.name, []).extend(row[1] for row in rows)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-Rows = list[dict[str, Any]]
+from projections.known import Rows
+
 REACHES = (4, 64)  # times the stretch that would hold the wanted ones, did they come at an even pace
 
 

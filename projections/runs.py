@@ -36,12 +36,12 @@ def runs(db: Reader, at: At, wanted: RunFilter) -> Runs:
     }
     total = int(db.ask("runs.count", clauses, **values)[0]["n"])
 
-    def since(least: int) -> list[dict[str, Any]]:
+    def find(least: int) -> list[dict[str, Any]]:
         late = {"where": f"{where} and r.born >= $least"} if least else {}
         return db.ask("runs.page", clauses | late, **values, born=born, least=least)
 
     wished = wanted.limit + 1 if wanted.limit else total
-    found = newest(since, since=0, until=born or at.events_seq, total=total, wanted=wished)
+    found = newest(find, since=0, until=born or at.events_seq, total=total, wanted=wished)
     more = bool(wanted.limit) and len(found) > wanted.limit
     found = found[: wanted.limit] if more else found
     return Runs(rows=_made(db, at, found), total=total, before=str(found[-1]["born"]) if more else "")

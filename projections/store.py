@@ -8,9 +8,9 @@ import os
 import re
 import sys
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -20,6 +20,7 @@ import duckdb
 from projections.known import PARAMETER, Known, Rows
 from projections.narrow import narrowed
 from projections.sql import Sql, load
+from projections.statements import read
 from projections.sums import first_unsummed
 
 P = ParamSpec("P")
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 READERS = 4
 FEW = 200  # ids worth comparing with one by one
 ONE_BY_ONE = " where list_contains($ids, {}) offset 0"
-PARSED = 500  # statements each reader keeps
+READ = 500  # statements each reader keeps
 FOLD_NICE = 4
 WAL_ALARM_BYTES, WAL_LOOK = 1 << 30, 100  # looked at every hundredth commit
 # A checkpoint each 256 MB instead of 16: measured 1.5 to 3 times the insert rate. One thread a statement: a fold of
@@ -69,7 +70,8 @@ class Reader:
         self._cursor = cursor
         self._sql = sql
         self._known = known
-        self._parsed: OrderedDict[str, duckdb.Statement] = OrderedDict()
+        self._read = lru_cache(READ)(partial(read, cursor))
+        self._narrowed = lru_cache(READ)(partial(narrowed, tables=sql.tables))
 
     @property
     def folded(self) -> int:
@@ -87,28 +89,14 @@ class Reader:
 
     def look(self, text: str, /, **values: Any) -> Rows:
         """The rows of a question about the tables; of each only the columns it names are read."""
-        return self._run(text, values, lambda: narrowed(text, self._sql.tables))
+        return self.run(self._narrowed(text), **values)
 
-    def run(self, text: str, /, **values: Any) -> list[dict[str, Any]]:
+    def run(self, text: str, /, **values: Any) -> Rows:
         """The rows of a statement with parameters ``$name``; values it does not name are left out."""
-        return self._run(text, values, lambda: text)
-
-    def _run(self, text: str, values: Mapping[str, Any], meant: Callable[[], str]) -> Rows:
         named = {name: values[name] for name in set(PARAMETER.findall(text))}
-        done = self._cursor.execute(self._statement(text, meant), named or None)
+        done = self._cursor.execute(self._read(text), named or None)
         names = [column[0] for column in done.description or ()]
         return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
-
-    def _statement(self, text: str, meant: Callable[[], str]) -> duckdb.Statement:
-        """What the text says, read once: reading it takes a sixth of the time of a small question."""
-        known = self._parsed.get(text)
-        if known is None:
-            [known] = self._cursor.extract_statements(meant())
-            self._parsed[text] = known
-            if len(self._parsed) > PARSED:
-                self._parsed.popitem(last=False)
-        self._parsed.move_to_end(text)
-        return known
 
 
 class Store:

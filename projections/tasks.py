@@ -43,16 +43,16 @@ def tasks(db: Reader, at: At, wanted: TaskFilter) -> Tasks:
 def task_states(db: Reader, at: At, wanted: TaskFilter) -> dict[str, int]:
     """How many tasks fit but for the filter's states, by state."""
     if wanted == _listed(wanted, "states", "sessions"):
-        return _counted(db, at, wanted.sessions)
+        return counted(db, at, wanted.sessions)
     if wanted.containers is False and wanted == _listed(wanted, "states", "containers"):
-        return _leaves(db, at)
+        return leaves(db, at)
     summed = wanted == _listed(wanted, "states", "sessions", "lanes")
     name = "tasks.by_state_summed" if summed else "tasks.by_state"
     found = db.ask(name, {"where": where_of(wanted, states=False)}, **values_of(at, wanted))
     return {row["state"]: int(row["n"]) for row in found}
 
 
-def _counted(db: Reader, at: At, sessions: Sequence[str] = (), *, containers: bool = True) -> dict[str, int]:
+def counted(db: Reader, at: At, sessions: Sequence[str] = (), *, containers: bool = True) -> dict[str, int]:
     """All there are, or those of some sessions, of the sums that the navigation is drawn of, too."""
     states: dict[str, int] = {}
     for row in db.ask("throughput.states", seq=at.events_seq):
@@ -61,9 +61,9 @@ def _counted(db: Reader, at: At, sessions: Sequence[str] = (), *, containers: bo
     return states
 
 
-def _leaves(db: Reader, at: At) -> dict[str, int]:
+def leaves(db: Reader, at: At) -> dict[str, int]:
     """Tasks that are not made of others."""
-    states = _counted(db, at, containers=False)
+    states = counted(db, at, containers=False)
     for row in db.ask("throughput.containers", seq=at.events_seq):
         states[row["state"]] -= int(row["n"])
     return {state: n for state, n in states.items() if n}
