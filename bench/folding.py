@@ -17,6 +17,7 @@ from bench.machine import resident_mb
 from core.clock import SystemClock
 from core.jetstream import JetStreamLedger
 from core.link import connect
+from core.loaded import keep_what_is_loaded
 from core.settings import load
 from projections.projector import Projector
 
@@ -43,4 +44,5 @@ async def main(nats: str, data: str, file: str) -> None:
 
 
 if __name__ == "__main__":
+    keep_what_is_loaded()
     uvloop.run(main(*sys.argv[1:4]))

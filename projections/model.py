@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import duckdb
 import msgspec
@@ -21,11 +20,12 @@ from core.ledger import Gap, Stored, Stream
 from projections.agents import agents
 from projections.facts import Shaper, Unreadable, decode
 from projections.fold import Fold, Touched, split
-from projections.parts import create
+from projections.parts import create, index
 from projections.roster import Roster, load
 from projections.rows import At
 from projections.rows.agents import Agent
 from projections.rows.positions import Changed
+from projections.sql import Sql
 from projections.store import Reader, Store
 from projections.sums import BLOCK
 
@@ -97,6 +97,11 @@ class Model:
         self.store.known.forget()  # what was asked meanwhile
         self.roster.forget()
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
+
+    async def settle(self) -> None:
+        """What waits until the end of the log is reached, so that it is reached sooner."""
+        await self.store.write(_make_indices, self.store.sql, self._fold)
+        await self.store.give_way()
 
     async def born(self, stream: Stream, created: int) -> None:
         """Note the creation time of the stream that is being folded."""
@@ -246,7 +251,12 @@ def _read_state(db: Reader) -> tuple[str, list[Mark]]:
     ]
 
 
-def _make_tables(db: duckdb.DuckDBPyConnection, sql: Any, schema: str) -> None:
+def _make_indices(db: duckdb.DuckDBPyConnection, sql: Sql, fold: Fold) -> None:
+    if index(db, sql.tables.values()):
+        fold.statements.renew()
+
+
+def _make_tables(db: duckdb.DuckDBPyConnection, sql: Sql, schema: str) -> None:
     there = {"view": "duckdb_views() where not internal", "table": "duckdb_tables() where not temporary"}
     for kind, listed in there.items():
         for (name,) in db.execute(f"select {kind}_name from {listed}").fetchall():  # noqa: S608 - of the two above

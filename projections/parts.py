@@ -30,21 +30,35 @@ Rows = list[tuple[Any, ...]]
 
 
 def create(db: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """The table, empty."""
+    """The table, empty, and without its indices: see ``index``."""
     columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
     if not table.key:
         db.execute(f"create table {table.name} ({columns})")
-        _index(db, table.name, table.index)
         return
     for part in table.parts:
         db.execute(f"create table {table.name}_{part} ({table.key} varchar, from_seq bigint, to_seq bigint, {columns})")
-        if part != "now":
-            _index(db, f"{table.name}_{part}", table.index)
     moving = [part for part in table.parts if part != "rest"]
     for view, parts in ((table.name, table.parts), (f"{table.name}_moving", moving)):
         db.execute(f"create view {view} as {' union all '.join(f'from {table.name}_{part}' for part in parts)}")
     if table.sums:
         sums.create(db, table)
+
+
+def index(db: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> bool:
+    """Make the indices that are not there; whether there were any to make.
+
+    Not before the log is folded up to its end: kept up to date they take a tenth of a catch-up's time, made at its
+    end two thirds of that.
+    """
+    there = {name for (name,) in db.execute("select index_name from duckdb_indexes()").fetchall()}
+    due = {
+        f"{part}_{column}": f"{part} ({column})"
+        for table in tables for column in table.index
+        for part in ([f"{table.name}_{each}" for each in table.parts if each != "now"] or [table.name])
+    }  # fmt: skip
+    for name in due.keys() - there:
+        db.execute(f"create index {name} on {due[name]}")
+    return bool(due.keys() - there)
 
 
 class Parts:
@@ -116,11 +130,6 @@ class Parts:
                 for (index,) in indices:
                     self._db.execute(index)
                 self._statements.renew()
-
-
-def _index(db: duckdb.DuckDBPyConnection, part: str, columns: Iterable[str]) -> None:
-    for column in columns:
-        db.execute(f"create index {part}_{column} on {part} ({column})")
 
 
 def refuse_unknown(columns: Iterable[str], names: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from core.clock import Clock
 from core.envelope import chain_of
-from core.ledger import MAX_LIST, Busy, Gap, Head, Ledger, Stored, Stream, Unknown
+from core.ledger import Busy, Gap, Head, Ledger, Stored, Stream, Unknown
 from projections.listening import Listener
 from projections.model import STREAMS, Mark, Model, digest
 from projections.rows.agents import Agent
@@ -58,6 +58,7 @@ class Projector:
         self._problems: dict[Stream, str] = {}
         self._spans: dict[Stream, tuple[int, int]] = {}  # where each stream stood when it was looked at, and its end
         self._rebuilding = False
+        self._settled = False  # whether the end of EVENTS was reached once
         self._one_rebuild = asyncio.Lock()
         self._tasks: list[Task[None]] = []
         self._listeners: set[Listener] = set()
@@ -132,7 +133,7 @@ class Projector:
             await self.model.clear()
             self._problems.clear()
             self._spans.clear()
-            self._rebuilding = True
+            self._rebuilding, self._settled = True, False
             self._follow_all()
 
     async def digest(self) -> dict[str, str]:
@@ -194,6 +195,7 @@ class Projector:
     async def _follow(self, stream: Stream) -> None:
         """Fold what has arrived as soon as the last fold ended. In catch-up the next batch is decoded meanwhile."""
         writing: Task[None] | None = None
+        await self._settle(stream)
         try:
             async with aclosing(self._batches(stream)) as batches:
                 async for batch in batches:
@@ -205,16 +207,22 @@ class Projector:
                     if writing is not None:
                         await writing
                     writing = asyncio.create_task(self._commit(stream, batch, ready))
-                    if not self._behind(stream, batch[-1].seq):
+                    if self._at_end(stream, batch[-1].seq):
                         await self._rest_after(writing, stream)
+                        await self._settle(stream)
         finally:
             if writing is not None:
                 await asyncio.gather(writing, return_exceptions=True)
 
     async def _events_first(self, stream: Stream) -> None:
         """In catch-up the other streams wait: tasks and agents are what somebody wants to see first."""
-        while stream != "EVENTS" and self._behind("EVENTS") and "EVENTS" not in self._problems:
+        while stream != "EVENTS" and not self._at_end("EVENTS") and "EVENTS" not in self._problems:
             await self._moved.wait()
+
+    async def _settle(self, stream: Stream) -> None:
+        if stream == "EVENTS" and not self._settled and self._at_end(stream):
+            self._settled = True
+            await self.model.settle()
 
     async def _rest_after(self, writing: Task[None], stream: Stream) -> None:
         """Wait for the fold, then for as long again, at most ``REST_S``; longer where nobody is kept waiting.
@@ -236,7 +244,7 @@ class Projector:
                 await self._hurry.wait()
 
     async def _batches(self, stream: Stream) -> AsyncGenerator[list[Stored], None]:
-        """What has arrived, at most 5,000 messages; far behind the end it waits until there are ``CATCH_UP``."""
+        """What has arrived; before the end as last seen it waits until there are ``CATCH_UP`` or all up to there."""
         kept: list[Stored] = []
         lists = self.ledger.follow(stream, after=self.model.marks[stream].seq, idle=IDLE_S)
         async with aclosing(lists):
@@ -244,7 +252,7 @@ class Projector:
                 if not arrived:
                     self._heads[stream] = await self.ledger.head(stream)
                 kept += arrived
-                if kept and (len(kept) >= CATCH_UP or not arrived or not self._behind(stream, kept[-1].seq)):
+                if kept and (len(kept) >= CATCH_UP or not arrived or self._at_end(stream, kept[-1].seq)):
                     yield kept
                     kept = []
 
@@ -297,11 +305,11 @@ class Projector:
                 self._hurry.clear()
         return True
 
-    def _behind(self, stream: Stream, seq: int | None = None) -> bool:
-        """Whether a whole batch and more is left to the end as last seen."""
+    def _at_end(self, stream: Stream, seq: int | None = None) -> bool:
+        """Whether nothing, or nothing after ``seq``, is left to fold up to the end as last seen."""
         at = self.model.marks[stream].seq if seq is None else seq
         head = self._heads.get(stream)
-        return head is not None and head.last_seq - at > MAX_LIST
+        return head is None or head.last_seq <= at
 
     def _position(self, mark: Mark) -> Position:
         head = self._heads.get(mark.stream)

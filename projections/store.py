@@ -109,7 +109,8 @@ class Store:
         self._writes, self._warned = 0, False
         self._scratch = TemporaryDirectory(prefix="switchtower-model-") if path is None else None
         self._db = _connect(path, self._scratch.name if self._scratch else f"{path}.tmp")
-        self._writer = ThreadPoolExecutor(1, "read-model-writer", initializer=_give_way)
+        self._writer = ThreadPoolExecutor(1, "read-model-writer")
+        self._gave_way = False
         self._readers = ThreadPoolExecutor(READERS, "read-model-reader")
         self._local = threading.local()
 
@@ -131,6 +132,12 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(
             self._readers, lambda: ask(self._reader(), *args, **named)
         )
+
+    async def give_way(self) -> None:
+        """Write from now on with what deciding and working leave of the processor."""
+        if not self._gave_way:
+            self._gave_way = True
+            await asyncio.get_running_loop().run_in_executor(self._writer, _give_way)
 
     def close(self) -> None:
         """Finish what is being written, end the threads, close the file."""

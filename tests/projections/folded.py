@@ -20,6 +20,7 @@ class Folded:
 
     async def open(self) -> Folded:
         await self.model.open()
+        await self.model.settle()
         return self
 
     async def take(self, history: History, *, pieces: Random | int = 5_000, until: int | None = None) -> Folded:
