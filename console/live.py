@@ -70,10 +70,9 @@ class Hub:
         )
         async with asyncio.TaskGroup() as both:
             both.create_task(self._push_shared(drawing))
+            both.create_task(self._push_moves(read_model, drawing))
             async for changed in read_model.changes():
                 self.hear(changed)
-                if await self._push_rows(changed, drawing):
-                    await asyncio.sleep(DRAW_GAP_S)
 
     def hear(self, changed: Changed) -> None:
         """The read model has moved."""
@@ -83,6 +82,11 @@ class Hub:
         self._heard += 1
         self._now = max(self._now, _position(changed))
         self.publish(topics_of(changed))
+
+    async def _push_moves(self, read_model: Projector, drawing: Drawing) -> None:
+        async for moved in read_model.moves():
+            if await self._push_rows(moved, drawing):
+                await asyncio.sleep(DRAW_GAP_S)
 
     async def _push_rows(self, changed: Changed, drawing: Drawing) -> bool:
         """Draw the rows somebody shows, once for all, and hand them out; whether there were any."""
@@ -137,8 +141,8 @@ class Hub:
         if missed:
             listener.tell(missed, self._now)
             self._shared.tell(missed - {RESET}, self._now)
-        if last_id:  # what was to be told at the next beat went with the stream that broke
-            listener.due |= panels.keys() & (pace or {}).keys()
+        if last_id:  # what was to be told at the next beat went with the stream that broke; rows may be ahead of it
+            listener.due |= panels.keys() if cells else panels.keys() & (pace or {}).keys()
             self._shared.due |= shared
             self._shared.bell.set()
         self._listeners.add(listener)

@@ -7,7 +7,7 @@ several times longer than the blocks themselves (measured for three facts: 10 ms
 # ruff: noqa: S608 - table names come from our own .sql files
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -39,6 +39,8 @@ class Touched(msgspec.Struct):
     tables: set[str] = set()
     keys: dict[str, set[str] | None] = {}
     moved: dict[str, Any] = {}  # of the tables a roster is kept from: see there
+    told: bool = False  # whether the roster was told of ``moved`` before it was written
+    shown: bool = False  # and so were those who show rows of it
 
     def add(self, what: str, ids: set[str] | pa.Array) -> None:
         before = self.keys.get(what, set())
@@ -58,18 +60,35 @@ class Fold:
         self._few = Few(self.statements, self._parts)
         self._many = Many(self.statements, self._parts)
 
-    def take(self, stream: str, relations: Mapping[str, pa.Table], touched: Touched) -> None:
-        """Fold the relations, by block name, and add to ``touched`` what they changed."""
+    def forget(self) -> None:
+        """What was done in this transaction was rolled back, or the tables are others."""
+        self.statements.forget()
+        self._few.forget()
+
+    def take(
+        self, stream: str, relations: Mapping[str, pa.Table], touched: Touched, tell: Callable[[Touched], None]
+    ) -> None:
+        """Fold the relations, by block name, and add to ``touched`` what they changed. ``tell`` is called before
+        anything is written, where what rosters are kept from is known by then."""
         tables = [table for table in self._sql.of_stream(stream) if relations.keys() & table.on.keys()]
         # All blocks look before any table moves.
         moved = {table.name: (self._how(table, relations), table) for table in tables if table.key}
         changes = {name: how.changes(table, relations) for name, (how, table) in moved.items()}
+        few = {name: self._few.moved(table, changes[name]) for name, (how, table) in moved.items() if how is self._few}
+        for name, rows in few.items():
+            self._note(moved[name][1], rows, touched)
+        if not WATCHED & (moved.keys() - few.keys()):
+            tell(touched)
         for table in tables:
             if not table.key:
                 self._append(table, relations)
                 self._note(table, relations.get(OBSERVATION), touched)
-        for name, (how, table) in moved.items():
-            self._note(table, how.move(table, changes[name]), touched)
+        for name, (_, table) in moved.items():
+            if name in few:
+                self._few.move(table, few[name])
+            else:
+                self._few.forget(name)
+                self._note(table, self._many.move(table, changes[name]), touched)
         for table in self._sql.of_stream(stream):
             for name in relations.keys() & table.after.keys():
                 self.statements.run(table.after[name], relations[name], anew=True)

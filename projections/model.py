@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import duckdb
 import msgspec
@@ -73,6 +74,7 @@ class Model:
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
         self._fold = Fold(store.connection, store.sql)
         self.roster = Roster()
+        self.moved: Callable[[Changed], None] = lambda _: None  # told of rows of the roster, maybe not yet written
         self._learn_after = 0.0
         self._shaper = Shaper(store.sql.tables.values())
         self._alone = {name for each in store.sql.tables.values() for name, block in each.on.items() if block.alone}
@@ -93,7 +95,7 @@ class Model:
         """Drop everything and make empty tables."""
         self.store.known.forget()
         await self.store.write(_make_tables, self.store.sql, self.schema)
-        self._fold.statements.forget()  # what they read went with the views
+        self._fold.forget()  # what they read went with the views
         self.store.known.forget()  # what was asked meanwhile
         self.roster.forget()
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
@@ -148,14 +150,37 @@ class Model:
             chain=ready.chain if ready.stream == "EVENTS" else mark.chain,
         )  # fmt: skip
         try:
-            touched = await self.store.write(_take_in, self._fold, ready, mark.seq, after)
+            touched = await self.store.write(_take_in, self._fold, ready, (mark, after), self._early(ready))
         except Exception:
-            self._fold.statements.forget()
+            self._fold.forget()
+            self.roster.forget()  # it may have been told of what was not written
             raise
         self.marks[ready.stream] = after
-        self.roster.fold(ready.stream, after.seq, touched.moved)
+        changed = self._changed(touched, ready)
+        if not touched.told:
+            self.roster.fold(ready.stream, ready.last, touched.moved)
+        if not touched.shown:
+            self.moved(changed)
         self._tell_store()
-        return self._changed(touched)
+        return changed
+
+    def _early(self, ready: Prepared) -> Callable[[Touched], None]:
+        """What the writer's thread calls once it knows what will have moved, before it writes it. The log has it: who
+        shows rows of the roster can show it already."""
+        loop = asyncio.get_running_loop()
+
+        def tell(touched: Touched) -> None:
+            if touched.moved and len(ready.ranges) == 1:
+                touched.told = True
+                loop.call_soon_threadsafe(show, touched, dict(touched.moved), self._changed(touched, ready))
+
+        def show(touched: Touched, moved: dict[str, Any], changed: Changed) -> None:
+            self.roster.fold(ready.stream, ready.last, moved)
+            if self.roster.known:  # if not, rows are drawn from the tables, which do not have it yet
+                touched.shown = True
+                self.moved(changed)
+
+        return tell
 
     async def take(self, stream: Stream, batch: Sequence[Stored]) -> Changed | None:
         """Prepare and commit; what is folded already is left out. For tapes, tests and the last step of a bad batch."""
@@ -199,13 +224,15 @@ class Model:
             seq=marks["EVENTS"].seq, observations_seq=marks["OBSERVATIONS"].seq, commands_seq=marks["COMMANDS"].seq
         )
 
-    def _changed(self, touched: Touched) -> Changed:
+    def _changed(self, touched: Touched, ready: Prepared) -> Changed:
+        """What there is to tell of it once ``ready`` is taken in."""
+        seqs = {stream: mark.seq for stream, mark in self.marks.items()} | {ready.stream: ready.last}
         # what came of a command stands in moments
         tables = touched.tables | ({"commands"} if "moments" in touched.tables else set())
         return Changed(
-            events_seq=self.marks["EVENTS"].seq,
-            observations_seq=self.marks["OBSERVATIONS"].seq,
-            commands_seq=self.marks["COMMANDS"].seq,
+            events_seq=seqs["EVENTS"],
+            observations_seq=seqs["OBSERVATIONS"],
+            commands_seq=seqs["COMMANDS"],
             tables=frozenset(tables),
             keys={name: frozenset(keys) for name, keys in touched.keys.items() if keys},
             many=frozenset(name for name, keys in touched.keys.items() if keys is None),
@@ -222,16 +249,21 @@ def digest(db: Reader, tables: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _take_in(db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, expected: int, after: Mark) -> Touched:
-    touched = Touched()
+def _take_in(
+    db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, marks: tuple[Mark, Mark],
+    tell: Callable[[Touched], None],
+) -> Touched:  # fmt: skip
+    touched, (before, after) = Touched(), marks
     for relations in ready.ranges:
-        fold.take(ready.stream, relations, touched)
+        fold.take(ready.stream, relations, touched, tell)
     if ready.stream == "EVENTS":
-        fold.sum_up(expected, after.seq)
-    if not fold.statements.look(_MOVE, **msgspec.structs.asdict(after), expected=expected):
+        fold.sum_up(before.seq, after.seq)
+    if not fold.statements.look(_MOVE, **msgspec.structs.asdict(after), expected=before.seq):
         stands = db.execute("select seq from folded where stream = $stream", {"stream": ready.stream}).fetchall()
         if stands:
-            raise Gap(f"{ready.stream} is folded up to {stands[0][0]}, not {expected}: somebody else wrote to the file")
+            raise Gap(
+                f"{ready.stream} is folded up to {stands[0][0]}, not {before.seq}: somebody else wrote to the file"
+            )
         _write_mark(db, after)
     return touched
 

@@ -103,6 +103,13 @@ class Parts:
             self._left.setdefault(table.name, []).extend(row[1] for row in rows)
         return rows
 
+    def remove(self, part: str, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+        """These few changes, which stand in a part other than ``rest``."""
+        if rows:
+            self._gone[f"{table.name}_{part}"] += len(rows)
+            keys = [row[0] for row in rows]
+            self._statements.look(f"delete from {table.name}_{part} where true {these(table.key, keys)}", ids=keys)
+
     def insert(self, part: str, table: Table, rows: pa.Table) -> None:
         """Changes with their ``to_seq``."""
         if len(rows):

@@ -62,6 +62,8 @@ class Projector:
         self._one_rebuild = asyncio.Lock()
         self._tasks: list[Task[None]] = []
         self._listeners: set[Listener] = set()
+        self._watchers: set[Listener] = set()
+        self.model.moved = self._show
         self._moved = asyncio.Event()
         self._waiting = 0  # how many wait for the fold to reach a sequence
         self._hurry = asyncio.Event()
@@ -101,15 +103,13 @@ class Projector:
         ends = {stream: (await self.ledger.head(stream)).last_seq for stream in STREAMS}
         return await self._reach(ends, timeout_s)
 
-    async def changes(self) -> AsyncIterator[Changed]:
+    def changes(self) -> AsyncIterator[Changed]:
         """Every commit from now on. A listener that is slow gets several as one."""
-        listener = Listener()
-        self._listeners.add(listener)
-        try:
-            while True:
-                yield await listener.next()
-        finally:
-            self._listeners.discard(listener)
+        return _heard(self._listeners)
+
+    def moves(self) -> AsyncIterator[Changed]:
+        """The same for ``agents_now``, which knows many a fact some milliseconds before it is written."""
+        return _heard(self._watchers)
 
     def positions(self) -> Positions:
         """How far each stream is folded, at once and without a query."""
@@ -286,6 +286,10 @@ class Projector:
             listener.put(changed)
         self._ring()
 
+    def _show(self, moved: Changed) -> None:
+        for watcher in self._watchers:
+            watcher.put(moved)
+
     def _ring(self) -> None:
         self._moved.set()
         self._moved = asyncio.Event()
@@ -322,3 +326,13 @@ class Projector:
         todo = sum(end - began for began, end in self._spans.values())
         left = sum(max(0, end - self.model.marks[stream].seq) for stream, (_, end) in self._spans.items())
         return 1 - left / todo if left else 1.0
+
+
+async def _heard(by: set[Listener]) -> AsyncGenerator[Changed, None]:
+    listener = Listener()
+    by.add(listener)
+    try:
+        while True:
+            yield await listener.next()
+    finally:
+        by.discard(listener)

@@ -48,13 +48,17 @@ class Known(msgspec.Struct):
 
 
 class Roster:
-    """Fed after each commit, asked by whoever draws; both on one thread."""
+    """Fed with each fold, asked by whoever draws; both on one thread."""
 
     def __init__(self) -> None:
         self._known: Known | None = None
         self._learning = False
         self._missed: list[tuple[str, int, dict[str, Any]]] = []
         self._of_agent: dict[str, set[str]] = {}  # runs under way
+
+    @property
+    def known(self) -> bool:
+        return self._known is not None
 
     @property
     def learning(self) -> bool:
