@@ -85,6 +85,11 @@ async def test_a_page_that_lost_its_stream_is_told_what_it_missed_and_nothing_el
     assert hub.open(PANELS, "3.0", "").due == set()
 
 
+async def test_a_page_whose_rows_may_be_ahead_of_its_panels_is_told_of_all_of_them_when_it_comes_back(hub: Hub):
+    hub.hear(changed(3, "lanes"))
+    assert hub.open(PANELS, "3.0", "", cells=ROWS).due == PANELS.keys()
+
+
 async def test_the_moment_a_page_was_drawn_at_counts_when_it_has_no_last_id(hub: Hub):
     hub.hear(changed(1, "agents"))
     hub.hear(changed(2, "tasks"))

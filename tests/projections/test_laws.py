@@ -11,7 +11,7 @@ import pytest
 
 from core.domain.machine import tag
 from core.ledger import Gap, Stored
-from projections import fold, parts, queries, sql, sums
+from projections import few, fold, parts, queries, sql, sums
 from projections.facts import FACTS, Unreadable, kinds
 from projections.intervals import OPEN
 from projections.rows.tasks import TaskFilter
@@ -34,12 +34,58 @@ async def test_replaying_a_log_gives_what_following_it_gave(folded):
     assert await followed.digest() == await replayed.digest()
 
 
-async def test_few_facts_folded_row_by_row_leave_the_very_tables_that_columns_leave(folded, monkeypatch):
+@pytest.mark.parametrize("kept", [few.KEPT, 3, 0])
+async def test_few_facts_folded_row_by_row_leave_the_very_tables_that_columns_leave(folded, monkeypatch, kept: int):
+    """However many rows are remembered that stood before."""
+    monkeypatch.setattr(few, "KEPT", kept)
     history = wandering(31, 300)
     in_rows = await (await folded()).take(history, pieces=Random(2))
     monkeypatch.setattr(fold, "FEW", 0)
     in_columns = await (await folded()).take(history, pieces=Random(2))
     assert await in_rows.digest() == await in_columns.digest()
+
+
+async def test_a_fold_that_failed_half_way_and_was_tried_again_leaves_what_one_would_have_left(folded, monkeypatch):
+    """What was remembered of rows that were not written after all is forgotten."""
+    history = wandering(31, 300)
+    whole = await (await folded()).take(history, pieces=10)
+    seen: Folded = await folded()
+    failing, insert = Random(31), parts.Parts.insert
+    failed = 0
+
+    def insert_or_fail(*args: object) -> None:
+        if failing.random() < 0.05:
+            raise OSError("no room")
+        insert(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(parts.Parts, "insert", insert_or_fail)
+    for stream, messages in (("EVENTS", history.events), ("COMMANDS", history.commands)):
+        while seen.model.marks[stream].seq < len(messages):
+            at = seen.model.marks[stream].seq
+            try:
+                await seen.model.take(stream, messages[at : at + 10])
+            except OSError:
+                failed += 1
+    assert failed > 10
+    assert await seen.digest() == await whole.digest()
+
+
+async def test_indices_made_at_the_end_of_a_long_log_find_what_those_find_that_were_there_from_the_start(folded):
+    history = wandering(38, 300)
+    from_the_start = await (await folded()).take(history, pieces=Random(3))
+    at_the_end = Folded()
+    await at_the_end.model.open()
+    await at_the_end.take(history, until=200)
+    assert not await indices(at_the_end)
+    await at_the_end.model.settle()
+    await at_the_end.take(history, pieces=Random(3))
+    assert await indices(at_the_end) == await indices(from_the_start)
+    assert await at_the_end.digest() == await from_the_start.digest()
+    at_the_end.model.store.close()
+
+
+async def indices(seen: Folded) -> set[str]:
+    return {row["index_name"] for row in await seen.ask(Reader.run, "select index_name from duckdb_indexes()")}
 
 
 async def test_rows_that_were_taken_out_do_not_stay_in_the_way_of_those_that_are_alive(folded, monkeypatch):

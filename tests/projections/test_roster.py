@@ -104,6 +104,45 @@ async def learned(seen: Folded) -> None:
     assert seen.model.roster.agents() is not None
 
 
+async def test_rows_are_shown_before_their_facts_are_written_once_the_roster_is_known(folded):
+    """Whoever shows them is told of each fold once, and finds in memory what it came to."""
+    history = fleet_at_work(11)
+    seen: Folded = await folded()
+    told: list[tuple[int, bool]] = []
+    seen.model.moved = lambda moved: told.append((moved.events_seq, seen.model.marks["EVENTS"].seq < moved.events_seq))
+    await seen.model.take("EVENTS", history.events[:40])
+    assert told == [(40, False)]  # the roster was not known: rows are drawn from the tables
+    await learned(seen)
+    for n in range(40, 80):
+        await seen.model.take("EVENTS", [history.events[n]])
+    assert [seq for seq, _ in told] == list(range(40, 81))
+    early = {seq for seq, early in told if early}
+    moving = {n + 1 for n in range(40, 80) if tag(history.recorded[n].fact).startswith("run.")}
+    assert moving
+    assert moving <= early
+
+
+async def test_a_roster_that_was_told_of_what_could_not_be_written_forgets_it(folded, monkeypatch):
+    history = fleet_at_work(11)
+    ends = [n for n, recorded in enumerate(history.recorded) if tag(recorded.fact) == "run.succeeded"][-1]
+    seen = await (await folded()).take(history, until=ends)
+    await learned(seen)
+    shown: list[int] = []
+    seen.model.moved = lambda moved: shown.append(moved.events_seq)
+
+    def no_room(*_: object) -> None:
+        raise OSError("no room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("projections.parts.Parts.insert", no_room)
+        with pytest.raises(OSError, match="no room"):
+            await seen.model.take("EVENTS", [history.events[ends]])
+    assert shown == [ends + 1]
+    assert seen.model.roster.agents() is None
+    await learned(seen)
+    assert seen.model.roster.agents() == await seen.ask(queries.agents, at_the_end(seen))
+
+
 async def test_what_moves_while_the_roster_is_learned_is_in_it(folded):
     history = fleet_at_work(11)
     begun = next(n for n in range(len(history.events) // 2, len(history.events)) if steady(history, n))

@@ -18,7 +18,8 @@ from core.ledger import Message
 from core.memory import MemoryLedger
 from projections.model import Model
 from projections.projector import Projector
-from projections.store import StoreLocked, open_store
+from projections.sql import load
+from projections.store import Reader, StoreLocked, open_store
 from tests.projections.history import wandering
 
 SEED = 31
@@ -74,6 +75,21 @@ async def test_a_file_that_cannot_be_read_is_put_aside_and_folded_anew(clock: Ha
     async with Projector(_ledger(clock), path, clock) as read_model:
         assert await read_model.caught_up(20), read_model.positions()
     assert (tmp_path / "model.db.broken").read_bytes().startswith(b"this is no database")
+
+
+async def test_the_end_of_the_log_is_reached_without_indices_which_are_there_then(clock: HandClock, tmp_path: Path):
+    async with Projector(_ledger(clock), tmp_path / "model.db", clock) as read_model:
+        for _ in range(2):
+            assert await read_model.caught_up(20), read_model.positions()
+            await asyncio.wait_for(_until_indexed(read_model), 20)
+            await read_model.rebuild()
+
+
+async def _until_indexed(read_model: Projector) -> None:
+    indexed = [(table, [part for part in table.parts if part != "now"]) for table in load().tables.values()]
+    due = sum(len(table.index) * max(1, len(parts)) for table, parts in indexed)
+    while len(await read_model.query(Reader.run, "select index_name from duckdb_indexes()")) != due:
+        await asyncio.sleep(0)
 
 
 async def test_a_deleted_file_is_folded_anew(clock: HandClock, tmp_path: Path):
