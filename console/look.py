@@ -22,7 +22,7 @@ AHEAD_US = 60_000_000  # clocks of one fleet may differ by this much
 TOLD_EVERY_S = 0.02
 SEEN_WAIT_S = 0.3  # how long a page waits for the fold to reach what the caller has seen
 FRESH_US = 60_000_000  # an order older than this that no log tells of is not on its way any more
-ASIDE = ("part", "seen", "told")  # said once; links and parts do not repeat them
+ASIDE = ("part", "seen", "told", "others")  # said once; links and parts do not repeat them
 
 T = TypeVar("T")
 
@@ -41,8 +41,8 @@ class BadQuestion(Exception):
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """``at``: the moment. ``asked``: the address's own parameters, in order. ``behind``: the fold has not reached what
-    the caller saw, which is ``seen``. ``told``: the command whose outcome the page is to show. ``stations``: the pages
-    there are."""
+    the caller saw, which is ``seen``. ``told``: the command whose outcome the page is to show; ``others``: how many
+    more like it were given with it. ``stations``: the pages there are."""
 
     at: At
     now: int
@@ -52,6 +52,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     seen: int = 0
     behind: bool = False
     told: Command | None = None
+    others: int = 0
     theme: str = "system"
     stations: tuple[Station, ...] = ()
     moments: int = 1  # that the address names; the last one is looked at
@@ -123,6 +124,7 @@ async def looking(request: Request) -> tuple[Desk, Look]:
         seen=max(least, at.events_seq) if told else least,
         behind=behind or _undecided(asked_of, told, now),
         told=told,
+        others=_others(request.query_params.get("others", "")),
         theme=theme_of(request),
         stations=request.app.state.stations,
     )
@@ -211,6 +213,10 @@ def _undecided(command_id: str, told: Command | None, now: int) -> bool:
     made = made_at(command_id)
     fresh = made is not None and now - FRESH_US < made
     return fresh and (told is None or told.outcome == "pending")
+
+
+def _others(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
 
 
 def _sequence(text: str) -> int:

@@ -44,6 +44,7 @@ async def test_all_lanes_are_paused_after_saying_why_and_opened_again(busy: Towe
         await page.locator("#pause-all [name=reason]").fill("a release")
         await page.get_by_role("button", name="Pause 3 lanes").click()
         await expect(page.locator("#lanes")).to_contain_text("Paused by operator: a release")
+        await expect(page.locator("#toasts")).to_contain_text("and 2 more like it")
         await page.get_by_role("button", name="Open all 4 lanes").click()
         await expect(page.locator("#lanes")).to_contain_text("Pause all 4 lanes…")
         assert seen.complaints == []

@@ -97,7 +97,7 @@ async def order_all(request: Request) -> Response:
         says = f"{len(answers) - len(refused)} of {len(answers)} orders were carried out. {refused[0].reason}"
         return refuse(request, 409, says, outcome=refused[0].outcome, command_seq=refused[0].command_seq)
     seen = max((answer.seq for answer in answers), default=0)
-    return RedirectResponse("/agents" + query(seen=seen or None, told=told), 303)
+    return RedirectResponse("/agents" + query(seen=seen or None, told=told, others=len(answers[1:]) or None), 303)
 
 
 @routes.get("/agents/add", include_in_schema=False)

@@ -51,7 +51,7 @@ async def order_all(request: Request) -> Response:
     names, do = fields.get("lanes", "").splitlines()[:MOST_LANES], fields.get("do", "")
     if do not in ("pause", "resume") or not names:
         raise BadQuestion(f"{do[:40]!r} cannot be done to {len(names)} lanes: pause or resume those that Queues lists.")
-    seen, told = 0, ""
+    seen, told, given = 0, "", 0
     for name in names:
         told = new_id(desk.clock)
         pause = lanes_domain.Pause(lane=name, reason=fields.get("reason", "")[:500])
@@ -61,8 +61,8 @@ async def order_all(request: Request) -> Response:
             continue
         if answer.outcome not in ("done", "already_so"):
             return refuse(request, 409, answer.reason, outcome=answer.outcome, command_seq=answer.command_seq)
-        seen = max(seen, answer.seq)
-    return RedirectResponse("/queues" + query(seen=seen or None, told=told), 303)
+        seen, given = max(seen, answer.seq), given + 1
+    return RedirectResponse("/queues" + query(seen=seen or None, told=told, others=max(0, given - 1) or None), 303)
 
 
 async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
