@@ -39,8 +39,7 @@ class Touched(msgspec.Struct):
     tables: set[str] = set()
     keys: dict[str, set[str] | None] = {}
     moved: dict[str, Any] = {}  # of the tables a roster is kept from: see there
-    told: bool = False  # whether the roster was told of ``moved`` before it was written
-    shown: bool = False  # and so were those who show rows of it
+    told: bool = False  # whether the roster was told of ``moved`` before it was written, and who shows rows of it
 
     def add(self, what: str, ids: set[str] | pa.Array) -> None:
         before = self.keys.get(what, set())

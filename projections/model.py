@@ -159,7 +159,6 @@ class Model:
         changed = self._changed(touched, ready)
         if not touched.told:
             self.roster.fold(ready.stream, ready.last, touched.moved)
-        if not touched.shown:
             self.moved(changed)
         self._tell_store()
         return changed
@@ -171,13 +170,14 @@ class Model:
 
         def tell(touched: Touched) -> None:
             if touched.moved and len(ready.ranges) == 1:
-                touched.told = True
                 loop.call_soon_threadsafe(show, touched, dict(touched.moved), self._changed(touched, ready))
 
         def show(touched: Touched, moved: dict[str, Any], changed: Changed) -> None:
-            self.roster.fold(ready.stream, ready.last, moved)
-            if self.roster.known:  # if not, rows are drawn from the tables, which do not have it yet
-                touched.shown = True
+            # If not, it has to hear of this after whoever learns what the tables have without it, and rows are drawn
+            # from those.
+            if self.roster.known:
+                touched.told = True
+                self.roster.fold(ready.stream, ready.last, moved)
                 self.moved(changed)
 
         return tell

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from core.observation import Observation, encode_observation
 from projections import queries, roster
 from projections.because import agent_views, view_of
 from projections.few import FEW
+from projections.parts import Parts
 from projections.rows import At
 from projections.rows.agents import Agent
 from projections.rows.runs import Run
@@ -120,6 +123,26 @@ async def test_rows_are_shown_before_their_facts_are_written_once_the_roster_is_
     moving = {n + 1 for n in range(40, 80) if tag(history.recorded[n].fact).startswith("run.")}
     assert moving
     assert moving <= early
+
+
+async def test_a_roster_that_is_learned_while_a_fold_is_written_has_that_fold_in_it(folded, monkeypatch):
+    history = fleet_at_work(11)
+    ends = [n for n, recorded in enumerate(history.recorded) if tag(recorded.fact) == "run.succeeded"][-1]
+    seen = await (await folded()).take(history, until=ends)
+    writing, written, insert = threading.Event(), threading.Event(), Parts.insert
+
+    def insert_slowly(*args: Any) -> None:
+        writing.set()
+        assert written.wait(20)
+        insert(*args)
+
+    monkeypatch.setattr(Parts, "insert", insert_slowly)
+    folding = asyncio.ensure_future(seen.model.take("EVENTS", [history.events[ends]]))
+    assert await asyncio.to_thread(writing.wait, 20)
+    await learned(seen)
+    written.set()
+    await folding
+    assert seen.model.roster.agents() == await seen.ask(queries.agents, at_the_end(seen))
 
 
 async def test_a_roster_that_was_told_of_what_could_not_be_written_forgets_it(folded, monkeypatch):
