@@ -9,10 +9,10 @@ import msgspec
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from console.live import TooManyListeners
-from console.look import Absent, BadQuestion, NotYet, theme_of
+from console.look import Absent, BadQuestion, Elsewhere, NotYet, theme_of
 from console.render import page, part
 from console.security import BodyTooLong
 from core.ledger import Busy, Full, LedgerError, Malformed, TooLarge
@@ -75,6 +75,7 @@ def handle(app: FastAPI) -> None:
         (Full, 503), (Busy, 503), (LedgerError, 503),
     ):  # fmt: skip
         app.add_exception_handler(error, _telling(status))
+    app.add_exception_handler(Elsewhere, _elsewhere)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _defect)
 
@@ -84,6 +85,10 @@ def _telling(status: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a h
         return refuse(request, status, str(error), again=isinstance(error, NotYet))
 
     return tell
+
+
+async def _elsewhere(_: Request, error: Exception) -> Response:
+    return RedirectResponse(str(error), 302)
 
 
 async def _http(request: Request, error: Exception) -> Response:

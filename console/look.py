@@ -14,6 +14,7 @@ from console.render import query
 from console.stations import Station
 from core.domain.machine import made_at
 from projections import queries
+from projections.moments import second_of
 from projections.rows import At
 from projections.rows.record import Command, CommandFilter
 
@@ -29,6 +30,10 @@ T = TypeVar("T")
 
 class Absent(Exception):
     """There is no such thing at that moment; the text says what was looked for."""
+
+
+class Elsewhere(Exception):
+    """The page has a better address, which is the text."""
 
 
 class NotYet(Exception):
@@ -113,12 +118,13 @@ async def looking(request: Request) -> tuple[Desk, Look]:
     behind = bool(seen) and not await desk.read_model.wait_for(least, SEEN_WAIT_S)
     asked_of = request.query_params.get("told", "")
     told = await _told(desk, asked_of, now)
-    at = await _moment(desk, request.query_params.get("at", ""), now)
+    when = _when(request, now)
+    at = await _moment(desk, when, now)
     look = Look(
         at=at,
         now=now,
         path=quote(request.scope["path"], safe="/~:@!$&'()*+,;="),  # links of the page lead back to it
-        asked=_asked(request),
+        asked=_asked(request, when),
         moments=len(request.query_params.getlist("at")),
         part=request.query_params.get("part", ""),
         seen=max(least, at.events_seq) if told else least,
@@ -131,11 +137,24 @@ async def looking(request: Request) -> tuple[Desk, Look]:
     return desk, look
 
 
-def _asked(request: Request) -> tuple[tuple[str, str], ...]:
+def _when(request: Request, now: int) -> str:
+    """The moment the address names. One counted back from now is a time from here on: links lead to that one, and so
+    does the address of a page (``Elsewhere``), which may be shared."""
+    text = request.query_params.get("at", "")
+    when = second_of(text, now)
+    page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if when != text and page and len(request.query_params.getlist("at")) == 1:
+        raise Elsewhere(str(request.url.include_query_params(at=when).replace(scheme="", netloc="")))
+    return when
+
+
+def _asked(request: Request, when: str) -> tuple[tuple[str, str], ...]:
     """The address's own parameters. Of several moments the last one, which is the one looked at."""
     pairs = [(key, value) for key, value in request.query_params.multi_items() if key not in ASIDE]
     last = max((place for place, (key, _) in enumerate(pairs) if key == "at"), default=-1)
-    return tuple(pair for place, pair in enumerate(pairs) if pair[0] != "at" or place == last)
+    return tuple(
+        (key, when if key == "at" else value) for n, (key, value) in enumerate(pairs) if key != "at" or n == last
+    )
 
 
 def theme_of(request: Request) -> str:

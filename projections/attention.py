@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from core.domain.schedule import fits
 from core.domain.words import count, listed
-from projections.because import agent_views, needs, view_of
+from projections.because import agent_views, needs, unfit, view_of
 from projections.rows import At
 from projections.rows.agents import Agent
 from projections.rows.attention import Attention
@@ -41,15 +40,12 @@ def _workers(db: Reader, at: At) -> Iterator[Attention]:
 
 def _broken(db: Reader, at: At, limit: int) -> Iterator[Attention]:
     broken = db.ask("attention.broken", seq=at.events_seq, limit=limit)
-    ids = [row["task_id"] for row in broken]
-    waiting = db.ask("attention.holds", seq=at.events_seq, ids=ids) if ids else []
-    holds = {row["task_id"]: row["holds"] for row in waiting}
+    held_up = _held_up(db, at, [row["task_id"] for row in broken])
     for row in broken:
         says = row["because"]
         if row["state"] == "quarantined":
             says = f"{count(row['losses'], 'worker')} lost under it"
-        if row["task_id"] in holds:
-            says += f" · holds up {count(holds[row['task_id']], 'task')}"
+        says += held_up.get(row["task_id"], "")
         yield Attention(
             kind=row["state"], rank=0 if row["state"] == "quarantined" else 2, title=row["title"], says=says,
             since=row["since"], task_id=row["task_id"], run_id=row["run_id"],
@@ -80,15 +76,22 @@ def _nobody(db: Reader, at: At, agents: Sequence[Agent] | None) -> Iterator[Atte
     views = agent_views(db, at) if agents is None else map(view_of, agents)
     present = [agent for agent in views if agent.state != "gone"]
     for row in waiting:
-        asked = needs(row)
-        if any(fits(asked, agent.abilities) for agent in present):
+        says = unfit(needs(row), present)
+        if not says:
             continue
-        lacking = asked.difference(*(agent.abilities for agent in present)) or asked
-        says = f"no agent offers {listed(sorted(lacking))}" if present else "no agent is connected"
+        alone = row["tasks"] == 1
+        title = row["title"] if alone else f"{count(row['tasks'], 'ready task')} in lane {row['lane']}"
+        held_up = _held_up(db, at, [row["task_id"]]) if alone else {}
         yield Attention(
-            kind="no_agent", rank=2, title=f"{count(row['tasks'], 'ready task')} in lane {row['lane']}", says=says,
-            since=row["since"], task_id=row["task_id"] if row["tasks"] == 1 else "", lane=row["lane"],
+            kind="no_agent", rank=2, title=title, says=says + held_up.get(row["task_id"], ""),
+            since=row["since"], task_id=row["task_id"] if alone else "", lane=row["lane"],
         )  # fmt: skip
+
+
+def _held_up(db: Reader, at: At, ids: list[str]) -> dict[str, str]:
+    """Of these tasks, those that others wait for, and how many."""
+    waiting = db.ask("attention.holds", seq=at.events_seq, ids=ids) if ids else []
+    return {row["task_id"]: f" · holds up {count(row['holds'], 'task')}" for row in waiting}
 
 
 def _paused(db: Reader, at: At, limit: int) -> Iterator[Attention]:

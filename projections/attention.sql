@@ -40,7 +40,7 @@ with special as (
     where from_seq <= $seq and to_seq > $seq and special
 )
 select coalesce(s.needs, '[]') as needs, coalesce(s.has_command, false) as has_command, t.lane, count(*) as tasks,
-    min(t.since) as since, arg_min(t.task_id, t.born) as task_id
+    min(t.since) as since, arg_min(t.task_id, t.born) as task_id, arg_min(t.title, t.born) as title
 from tasks_moving t left join special s on s.task_id = t.task_id
 where t.from_seq <= $seq and t.to_seq > $seq and t.state = 'ready'
 group by all

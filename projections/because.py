@@ -10,9 +10,10 @@ import msgspec
 
 from core.domain.agent import abilities as abilities_of
 from core.domain.conditions import AgentView, Condition, TaskView, said_by, why
+from core.domain.schedule import fits
 from core.domain.spec import TaskSpec
 from core.domain.state import needs_of
-from core.domain.words import count
+from core.domain.words import count, listed
 from core.domain.worker import AgentSpec
 from projections.notes import fleet_state
 from projections.rows import At
@@ -99,6 +100,14 @@ def needs(row: dict[str, Any]) -> frozenset[str]:
 def listing(text: str) -> list[str]:
     """A list as a task's wording keeps it (``specs.sql``)."""
     return msgspec.json.decode(text, type=list[str])
+
+
+def unfit(asked: frozenset[str], present: Sequence[AgentView]) -> str:
+    """Why none of the agents that are there will ever do a task that asks for these; empty where one could."""
+    if any(fits(asked, agent.abilities) for agent in present):
+        return ""
+    lacking = asked.difference(*(agent.abilities for agent in present)) or asked
+    return f"no agent offers {listed(sorted(lacking))}" if present else "no agent is connected"
 
 
 def seen_state(row: dict[str, Any]) -> str:

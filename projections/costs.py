@@ -149,14 +149,19 @@ class Burn(Row, frozen=True):
         return self.last_5m_uusd * MINUTE_US / self._covered(5 * MINUTE_US)
 
     @property
+    def calm(self) -> bool:
+        return not self.last_5m_uusd and not self.today.under_way
+
+    @property
     def hour_us(self) -> int:
         """How much of the last hour there was a log."""
         return self._covered(HOUR_US)
 
     @property
     def forecast_uusd(self) -> int:
-        """Today's sum if the last hour, or what there is of it, goes on as it did until midnight."""
-        left = self.next_midnight - self.now
+        """Today's sum if the last hour, or what there is of it, goes on as it did until midnight; as it is while
+        nothing is at work and nothing was spent lately."""
+        left = 0 if self.calm else self.next_midnight - self.now
         return (self.today.uusd or 0) + round(self.last_60m_uusd * left / self.hour_us)
 
     def _covered(self, window_us: int) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
+from projections.because import agent_views, needs, unfit
 from projections.rows import At, Row
 from projections.rows.tasks import Link
 from projections.store import Reader, only
@@ -72,7 +75,7 @@ def reach(db: Reader, at: At, task_id: str, steps: int | None) -> Reach:
 
 def stuck_on(db: Reader, at: At, task_id: str) -> list[Link]:
     """What a blocked task waits for in the end, through others that are blocked too: the tasks before it that do not go
-    on by themselves, nearest first. At most ``MOST`` tasks are looked at."""
+    on by themselves, those among them that no agent could do, nearest first. At most ``MOST`` tasks are looked at."""
     seen, look = {task_id}, [task_id]
     found: list[Link] = []
     for _ in range(_steps(db, at, None)):
@@ -81,9 +84,21 @@ def stuck_on(db: Reader, at: At, task_id: str) -> list[Link]:
             break
         seen |= set(before)
         links = _links(db, at, before)
-        found += [link for link in links if link.missing or link.state in STANDING]
+        unfit = _unfit(db, at, [link.task_id for link in links if link.state == "ready"])
+        told = [msgspec.structs.replace(link, says=unfit.get(link.task_id, "")) for link in links]
+        found += [link for link in told if link.missing or link.state in STANDING or link.says]
         look = [link.task_id for link in links if link.state == "blocked"]
     return found
+
+
+def _unfit(db: Reader, at: At, ready: list[str]) -> dict[str, str]:
+    """Of these tasks those that no agent could do, and why."""
+    if not ready:
+        return {}
+    present = [agent for agent in agent_views(db, at) if agent.state != "gone"]
+    rows = db.ask("tasks.wording", {"ids": only("task_id", ready)}, seq=at.events_seq, ids=ready)
+    told = {row["task_id"]: unfit(needs(row), present) for row in rows}
+    return {task_id: says for task_id, says in told.items() if says}
 
 
 def _steps(db: Reader, at: At, steps: int | None) -> int:

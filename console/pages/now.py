@@ -71,7 +71,7 @@ async def now(request: Request) -> Response:
         Panel("at_work", ("runs",), lambda: _at_work(desk, look), every_s=15),
         Panel("ticker", ("tasks", "runs", "lanes", "agents", "workers"), lambda: _ticker(desk, look)),
         Panel("lane_lines", ("tasks", "lanes", "runs"), lambda: _lanes(desk, look, counts), at=at),
-        Panel("hour", ("runs",), lambda: _hour(desk, look), pace_s=1),
+        Panel("hour", ("runs",), lambda: _hour(desk, look), every_s=15, pace_s=1),
         Panel("plan", ("tasks",), lambda: _plan(counts), pace_s=1, at=at),
         Panel("pulse", ("workers",), lambda: _pulse(desk, look), every_s=5, beside=True),
     ]

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from console.desk import Desk
 from console.look import MOST_ROWS, BadQuestion, Look, looking
+from console.markdown import written
 from console.panels import Panel, show
 from console.render import part, query
 from console.search import QUALIFIERS, Search, search_of
@@ -25,6 +26,8 @@ from projections.rows.tasks import TaskFilter, TaskOrder, TaskRow
 routes = APIRouter()
 
 PAGE, FILE_PAGE = 100, 2_000
+PEEKED = 1_000  # characters of a task's text in a closer look
+NAMED_STUCK = 2  # tasks that one looked at is stuck on; the rest is a number
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(TaskRow))  # of the file
 FORMULA = tuple("=+-@")  # how a spreadsheet's formula begins
 VIEWS: tuple[tuple[str, str], ...] = (
@@ -103,7 +106,12 @@ async def _tasks(desk: Desk, look: Look, search: Search) -> dict[str, Any]:
 
 async def _peek(desk: Desk, look: Look) -> dict[str, Any]:
     task_id = look.get("peek")
-    return {"task": await desk.read_model.query(queries.task, look.at, task_id) if task_id else None}
+    found = await desk.read_model.query(queries.task, look.at, task_id) if task_id else None
+    if found is None:
+        return {"task": None}
+    blocked = found.row.state == "blocked"
+    held = await desk.read_model.query(queries.stuck_on, look.at, task_id) if blocked else []
+    return {"task": found, "held": held, "most": NAMED_STUCK, "text": written(found.spec.prompt[:PEEKED])}
 
 
 # ── the list as a file: all of it, a page at a time

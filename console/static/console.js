@@ -46,6 +46,17 @@
     else refresh();
   }
 
+  // ── the clock of a page that is live goes on, as the server's does; one that is held stands still with it
+  const face = document.querySelector("[data-clock]");
+  if (face) {
+    const ahead = Number(face.dataset.clock) - Date.now();
+    const day = { weekday: "long", day: "numeric", month: "long", timeZone: "UTC" };
+    setInterval(() => {
+      const now = Date.now() + ahead;
+      if (!paused) face.textContent = `${new Date(now).toLocaleDateString("en-GB", day)}, ${clock(now)} UTC`;
+    }, 1000);
+  }
+
   function refresh() {
     if (heard) up();
     live.dispatchEvent(new CustomEvent("reset"));

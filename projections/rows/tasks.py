@@ -120,13 +120,15 @@ class Tasks(Row, frozen=True):
 
 
 class Link(Row, frozen=True):
-    """A task next to another one. ``missing``: the id is named, but there is no such task."""
+    """A task next to another one. ``missing``: the id is named, but there is no such task. ``says``: what keeps it,
+    where that was asked for."""
 
     task_id: str
     title: str = ""
     state: str = ""
     proof: Proof = ""
     missing: bool = False
+    says: str = ""
 
     @property
     def name(self) -> str:

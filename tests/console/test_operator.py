@@ -6,6 +6,7 @@ import re
 
 from core.domain import session, task, worker
 from core.domain.spec import TaskSpec
+from projections import moments
 from tests.console.tower import ONE_TRY, Tower
 
 
@@ -73,6 +74,22 @@ async def test_a_task_at_the_end_of_a_chain_names_what_holds_it_up_at_its_beginn
     assert order_of(page, "Stuck on", "Why it is not running")[0] == "Stuck on"
 
 
+async def test_a_task_whose_chain_begins_with_one_no_agent_can_do_names_what_is_lacking(tower: Tower):
+    """On its own page, in the closer look, and on Now, where agents can be added."""
+    await tower.register(agents=1)
+    await tower.bring_plan(
+        sign=TaskSpec(title="Sign the archives", needs=["hsm"]),
+        pack=TaskSpec(title="Pack the archives", depends_on=["default/sign"]),
+        notes=TaskSpec(title="Publish the notes", depends_on=["default/pack"]),
+    )
+    await tower.folded()
+    lacking = "(ready: no agent offers hsm)"
+    assert lacking in await text(tower, "/tasks/default/notes")
+    assert lacking in await text(tower, "/tasks?state=blocked&peek=default/notes")
+    now = await text(tower, "/")
+    assert order_of(now, "Sign the archives", "no agent offers hsm · holds up 1 task", 'href="/agents/add"')
+
+
 async def test_a_task_tried_again_by_hand_is_not_at_attempt_two_of_one(tower: Tower):
     await tower.register(agents=1)
     await tower.submit("again", policy=ONE_TRY)
@@ -85,7 +102,7 @@ async def test_a_task_tried_again_by_hand_is_not_at_attempt_two_of_one(tower: To
 
 
 async def test_before_the_log_began_nothing_is_said_to_be_calm(busy: Tower):
-    page = await text(busy, "/?at=-6h")
+    page = await text(busy, f"/?at={moments.second_of('-6h', busy.clock.now_us())}")
     assert "All calm" not in page
     assert "The log had not begun" in page
     assert re.search(r'href="/\?at=1">go to its first fact', page)

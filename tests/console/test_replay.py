@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from projections import moments
 from tests.console.tower import OURS, Tower
 
 STEPS = re.compile(r'data-go="(\d+)"[^>]*href="([^"]+)"|data-go="(\d+)" rel="(\w+)"[^>]*href="([^"]+)"')
@@ -87,13 +88,26 @@ async def test_a_bookmark_is_kept_in_the_log_and_shown_to_everybody(busy: Tower)
     ("asked", "leads"),
     [
         ("page=/agents&at=12", "/agents?at=12"),
-        ("page=/tasks%3Fstate%3Dfailed%26at%3D3&at=-5m", "/tasks?state=failed&at=-5m"),
+        ("page=/tasks%3Fstate%3Dfailed%26at%3D3&at=7", "/tasks?state=failed&at=7"),
         ("page=//elsewhere.example&at=12", "/?at=12"), ("page=https://elsewhere.example/&at=12", "/?at=12"),
     ],
 )  # fmt: skip
 async def test_replay_leads_to_any_page_of_ours_at_any_moment_and_to_no_other(busy: Tower, asked: str, leads: str):
     answer = await busy.client.get(f"/replay?{asked}")
     assert (answer.status_code, answer.headers["location"]) == (303, leads)
+
+
+async def test_a_moment_counted_back_from_now_is_a_time_from_then_on(busy: Tower):
+    """Whoever is sent the address, or follows a link of its page a minute later, sees the same moment."""
+    await busy.folded()
+    when = moments.second_of("-2m", busy.clock.now_us())
+    answer = await busy.client.get("/tasks?state=done&at=-2m", headers={"accept": "text/html"})
+    assert answer.status_code == 302
+    assert unquote(answer.headers["location"]) == f"/tasks?state=done&at={when}"
+    drawn = await busy.client.get("/tasks?state=done&at=-2m", headers={"accept": "*/*"})  # a program is not sent about
+    assert drawn.status_code == 200
+    assert f"at={when}" in unquote(drawn.text)
+    assert "at=-2m" not in drawn.text
 
 
 async def test_two_moments_are_compared_by_what_became_of_things(busy: Tower):

@@ -273,7 +273,7 @@ async def test_lanes_count_what_stands_in_them(seen: Folded, now: At):
 async def test_what_needs_a_person_comes_ranked_and_the_longest_waiting_first(seen: Folded, now: At):
     found = await seen.ask(queries.attention, now)
     assert [(each.kind, each.title, each.says) for each in found] == [
-        ("no_agent", "1 ready task in lane C", "no agent offers french"),
+        ("no_agent", "Write it down", "no agent offers french"),
         ("failed", "Test it", "exit: 2 tests failed · holds up 1 task"),
     ]
     later = At(events_seq=now.events_seq, observations_seq=4, at=now.at + 3_600 * SECOND)
