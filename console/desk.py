@@ -24,7 +24,8 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     """``door`` takes orders, ``read_model`` answers questions, ``hub`` tells open pages what changed,
     ``shelf`` keeps what was just drawn, ``scrolls`` what runs printed. ``artifacts``: a tape's are not on it.
     ``beats``: how the workers beat; nobody's, where there is no bucket to hear. ``prover`` proves the log; ``surveyor``
-    looks at the server behind it (None: a log in memory has none)."""
+    looks at the server behind it (None: a log in memory has none). ``tape``: the name of the tape that all of it is of;
+    empty on a log that goes on."""
 
     ledger: Ledger
     read_model: Projector
@@ -40,6 +41,7 @@ class Desk(msgspec.Struct, frozen=True, kw_only=True):
     prover: Prover = msgspec.field(default_factory=Prover)
     surveyor: Surveyor | None = None
     version: str = ""
+    tape: str = ""
 
 
 def desk_of(request: Request) -> Desk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from http import HTTPStatus
 
 import msgspec
@@ -16,6 +17,7 @@ from console.look import Absent, BadQuestion, Elsewhere, NotYet, theme_of
 from console.render import page, part
 from console.security import BodyTooLong
 from core.ledger import Busy, Full, LedgerError, Malformed, TooLarge
+from projections.queries import BadPlace
 
 log = logging.getLogger("console")
 
@@ -70,7 +72,7 @@ def refuse(
 def handle(app: FastAPI) -> None:
     """Give every kind of error its status. Anything not listed is a defect: logged with its trace, told as 500."""
     for error, status in (
-        (Absent, 404), (NotYet, 503), (BadQuestion, 422), (BodyTooLong, 413), (TooManyListeners, 503),
+        (BadPlace, 422), (Absent, 404), (NotYet, 503), (BadQuestion, 422), (BodyTooLong, 413), (TooManyListeners, 503),
         (msgspec.ValidationError, 422), (msgspec.DecodeError, 400), (TooLarge, 413), (Malformed, 422),
         (Full, 503), (Busy, 503), (LedgerError, 503),
     ):  # fmt: skip
@@ -82,9 +84,29 @@ def handle(app: FastAPI) -> None:
 
 def _telling(status: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a handler as Starlette wants it
     async def tell(request: Request, error: Exception) -> Response:
-        return refuse(request, status, str(error), again=isinstance(error, NotYet))
+        says = plainly(error) if isinstance(error, msgspec.ValidationError) else str(error)
+        return refuse(request, status, says, again=isinstance(error, NotYet))
 
     return tell
+
+
+def plainly(error: msgspec.ValidationError) -> str:
+    """``Expected `str` of length >= 1 - at `$.spec.title` `` as a person would say it, where that is known."""
+    says = str(error)
+    place = re.search(r"at `\$\.?(?:[\w.]+\.)?(\w+)`", says)
+    name = place[1].replace("_", " ") if place else "What was written"
+    if missing := re.search(r"missing required field `(\w+)`", says):
+        return f"{missing[1].replace('_', ' ').capitalize()} is missing: write something there."
+    if bound := re.search(r"Expected `(str|array)` of length (<=|>=) (\d+)", says):
+        if bound[2] == "<=":
+            of = "characters" if bound[1] == "str" else "of them"
+            return f"{name.capitalize()} is too long: at most {bound[3]} {of}."
+        return f"{name.capitalize()} is empty: write something there."
+    if bound := re.search(r"Expected `(?:int|float)` (<=|>=) (-?[\d.]+)", says):
+        return f"{name.capitalize()} is {'at most' if bound[1] == '<=' else 'at least'} {bound[2]}."
+    if kind := re.search(r"Expected `(int|float)", says):
+        return f"{name.capitalize()} is a {'whole ' if kind[1] == 'int' else ''}number."
+    return says
 
 
 async def _elsewhere(_: Request, error: Exception) -> Response:

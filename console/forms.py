@@ -128,12 +128,13 @@ def _page_of(order: task.Submit) -> str:
 
 def _with(path: str, **values: Any) -> str:
     """The address with values set anew, whatever it said of them before."""
+    path, sign, place = path.partition("#")
     address, _, held = path.partition("?")
     kept: dict[str, Any] = {}
     for key, value in parse_qsl(held):
         if key not in values:
             kept.setdefault(key, []).append(value)
-    return address + query(**kept, **values)
+    return address + query(**kept, **values) + sign + place
 
 
 def _number(answer: Answer | Pending) -> str:

@@ -47,7 +47,8 @@ class BadQuestion(Exception):
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """``at``: the moment. ``asked``: the address's own parameters, in order. ``behind``: the fold has not reached what
     the caller saw, which is ``seen``. ``told``: the command whose outcome the page is to show; ``others``: how many
-    more like it were given with it. ``stations``: the pages there are."""
+    more like it were given with it. ``tape``: what is looked at is a tape of that name. ``stations``: the pages there
+    are."""
 
     at: At
     now: int
@@ -58,6 +59,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     behind: bool = False
     told: Command | None = None
     others: int = 0
+    tape: str = ""
     theme: str = "system"
     stations: tuple[Station, ...] = ()
     moments: int = 1  # that the address names; the last one is looked at
@@ -81,7 +83,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
     def to(self, path: str, **values: Any) -> str:
         """A link to another page, seen at the same moment."""
-        moment = None if self.at.live else self.get("at")
+        moment = None if self.at.live else self.get("at") or None
         return path + query(**values, at=moment)
 
     def here(self, **changes: Any) -> str:
@@ -131,6 +133,7 @@ async def looking(request: Request) -> tuple[Desk, Look]:
         behind=behind or _undecided(asked_of, told, now),
         told=told,
         others=_others(request.query_params.get("others", "")),
+        tape=desk.tape,
         theme=theme_of(request),
         stations=request.app.state.stations,
     )
@@ -204,8 +207,8 @@ def now_of(desk: Desk, path: str, *, part: str = "", stations: tuple[Station, ..
 
 
 async def _moment(desk: Desk, text: str, now: int) -> At:
-    if text in ("", "now"):
-        return latest(desk, now)
+    if text in ("", "now"):  # the end of a tape is a moment of the past, too: nothing comes after it
+        return msgspec.structs.replace(latest(desk, now), live=not desk.tape)
     try:
         at = await desk.read_model.query(queries.moment, text, now)
     except queries.BadMoment as error:

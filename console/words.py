@@ -53,7 +53,7 @@ ENDED = {
 ORDERED = {
     "task.submit": "Submitted", "task.cancel": "Cancelled", "task.pause": "Paused", "task.resume": "Resumed",
     "task.retry": "Trying again", "task.reprioritise": "Priority changed", "lane.pause": "Lane paused",
-    "lane.resume": "Lane opened", "lane.configure": "Lane changed", "agent.pause": "Agent paused",
+    "lane.resume": "Lane opened", "lane.configure": "Lane set", "agent.pause": "Agent paused",
     "agent.resume": "Agent resumed", "worker.drain": "Worker drains", "core.trust_clock": "The clock is trusted",
     "template.define": "Template saved", "template.retire": "Template retired", "template.use": "Tasks made",
     "session.open": "Session opened", "session.close": "Session closed", "core.halt": "The fleet is halted",

@@ -139,8 +139,8 @@ def made(row: dict[str, Any], total: dict[str, Any], run: Run | None, context: i
     """An agent of its row in ``agents.page``, its row in ``agents.totals`` (empty: it had no run), and its run."""
     state = agent_state(row)
     since = row["since"]  # it came, went, or was paused or resumed then
-    if state == "busy":
-        since = row["assigned_at"]
+    if state == "busy" and not row["paused"]:
+        since = row["held_at"] or row["assigned_at"]
     elif state == "idle":
         since = max(since, total.get("last_ended", 0))
     estimated, unpriced = _estimate(row["model"], total)

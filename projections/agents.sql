@@ -39,13 +39,15 @@ select seq, agent_id, false as paused, '' as because, at_us as since from facts
 -- query page
 with under_way as (
     select agent_id, arg_max(run_id, born) as run_id, min(assigned_at) as assigned_at,
-        bool_or(state = 'held' and stopping = '') as run_held
+        bool_or(state = 'held' and stopping = '') as run_held,
+        coalesce(max(last_at) filter (state = 'held' and stopping = ''), 0) as held_at
     from runs_moving
     where from_seq <= $seq and to_seq > $seq and ended_at = 0 group by agent_id
 )
 select a.agent_id, a.worker_id, a.name, a.adapter, a.model, a.pool, a.capabilities, a.present, a.paused, a.because,
     a.since, w.state as worker_state, w.since as worker_since, coalesce(w.epoch, 0) as epoch, coalesce(u.run_id, '') as run_id,
-    coalesce(u.assigned_at, 0) as assigned_at, coalesce(u.run_held, false) as run_held
+    coalesce(u.assigned_at, 0) as assigned_at, coalesce(u.run_held, false) as run_held,
+    coalesce(u.held_at, 0) as held_at
 from agents a
 left join workers w on w.worker_id = a.worker_id and w.from_seq <= $seq and w.to_seq > $seq
 left join under_way u on u.agent_id = a.agent_id

@@ -51,6 +51,10 @@ _MOST_KEY = 1 << 62
 _Key = int | float | str
 
 
+class BadPlace(ValueError):
+    """Not a place in a list; the text says what could be."""
+
+
 class Page:
     """One page of the tasks that fit a filter. ``where``: the filter's clauses; ``values``: their parameters;
     ``by_state``: how many fit, by state, whatever states the filter asks for."""
@@ -128,12 +132,15 @@ def _encode(row: dict[str, Any]) -> str:
 
 
 def _cursor(wanted: TaskFilter) -> dict[str, Any]:
-    """What ``_encode`` made; a word it did not make, or made of another order, begins at the first page."""
+    """What ``_encode`` made; a word it made of another order begins at the first page. ``BadPlace`` for any other."""
+    if not wanted.after:
+        return _beginning(wanted)
     try:
         data = base64.urlsafe_b64decode(wanted.after + "=" * (-len(wanted.after) % 4))
         *keys, last = msgspec.json.decode(data, type=tuple[_Key, _Key, _Key, str])
     except (ValueError, msgspec.DecodeError):
-        return _beginning(wanted)
+        says = f"after={wanted.after[:40]} is no place in a list: take one from a page's own link, or leave it out."
+        raise BadPlace(says) from None
     by_word = _BY_WORD.get(wanted.order, ())
     if any(isinstance(key, str) != (n in by_word) for n, key in enumerate(keys)):
         return _beginning(wanted)

@@ -15,6 +15,7 @@ from projections.fleet import counts, hour, lane_names, lanes, plans, queue, ses
 from projections.inside import causes, deeds, diffs, file_changes, resources, spending, waits
 from projections.moments import BadMoment, latest, moment
 from projections.notes import board_limits, bookmarks, fleet_state, views
+from projections.ordered import BadPlace
 from projections.pace import custom, out_of_step
 from projections.reach import reach, stuck_on
 from projections.record import commands, timeline
@@ -26,10 +27,10 @@ from projections.templates import template, templates
 from projections.wording import wordings
 
 __all__ = [
-    "BadMoment", "agent", "agents", "attention", "board", "board_limits", "bookmarks", "bulk", "burn", "causes",
-    "commands", "costs", "counts", "crew", "custom", "deeds", "diffs", "file_changes", "fleet_state", "hour", "hours",
-    "lane_names", "lanes", "last_cost", "latest", "models", "moment", "not_running", "observations", "out_of_step",
-    "picks", "plans", "pulses", "queue", "reach", "resources", "run", "runs", "session", "session_uses", "sessions",
-    "spending", "spent_by", "stuck_on", "task", "task_rows", "task_states", "tasks", "template", "templates",
-    "timeline", "tool_calls", "usage", "views", "waits", "why_not", "wordings", "words_of", "workers",
+    "BadMoment", "BadPlace", "agent", "agents", "attention", "board", "board_limits", "bookmarks", "bulk", "burn",
+    "causes", "commands", "costs", "counts", "crew", "custom", "deeds", "diffs", "file_changes", "fleet_state", "hour",
+    "hours", "lane_names", "lanes", "last_cost", "latest", "models", "moment", "not_running", "observations",
+    "out_of_step", "picks", "plans", "pulses", "queue", "reach", "resources", "run", "runs", "session", "session_uses",
+    "sessions", "spending", "spent_by", "stuck_on", "task", "task_rows", "task_states", "tasks", "template",
+    "templates", "timeline", "tool_calls", "usage", "views", "waits", "why_not", "wordings", "words_of", "workers",
 ]  # fmt: skip

@@ -196,9 +196,12 @@ def _doing(under_way: Iterable[Row]) -> Row:
     """Of an agent's runs under way, what ``agents.page`` says of them."""
     runs = sorted(under_way, key=lambda run: run["born"])
     if not runs:
-        return {"run_id": "", "assigned_at": 0, "run_held": False}
-    held = any(run["state"] == "held" and run["stopping"] == "" for run in runs)
-    return {"run_id": runs[-1]["run_id"], "assigned_at": min(run["assigned_at"] for run in runs), "run_held": held}
+        return {"run_id": "", "assigned_at": 0, "run_held": False, "held_at": 0}
+    held = [run["last_at"] for run in runs if run["state"] == "held" and run["stopping"] == ""]
+    return {
+        "run_id": runs[-1]["run_id"], "assigned_at": min(run["assigned_at"] for run in runs),
+        "run_held": bool(held), "held_at": max(held, default=0),
+    }  # fmt: skip
 
 
 def _hosted(worker: Row | None) -> Row:

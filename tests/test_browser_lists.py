@@ -98,6 +98,82 @@ async def test_a_closer_look_keeps_the_list_where_it_is(tower: Tower, base: str,
         assert seen.complaints == []
 
 
+async def test_a_list_with_a_closer_look_beside_it_stays_as_wide_when_something_arrives(
+    tower: Tower, base: str, browser: Browser
+):
+    await at_work(tower)
+    async with window(browser, tower, base) as seen:
+        page = await seen.go("/tasks?peek=default/report")
+        await seen.live()
+        rows, peek = page.locator("#task-rows"), page.locator("#peek aside")
+        before, beside = await rows.bounding_box(), await peek.bounding_box()
+        await rows.locator("tr").first.hover()
+        await tower.submit("late", title="Comes later")
+        await tower.folded()
+        await expect(page.locator("button.arrivals")).to_have_text("1 new")
+        assert (await rows.bounding_box(), await peek.bounding_box()) == (before, beside)
+        await page.set_viewport_size({"width": 700, "height": 800})
+        assert before is not None
+        below, first = await rows.bounding_box(), await peek.bounding_box()
+        assert below is not None
+        assert first is not None
+        assert first["y"] + first["height"] <= below["y"]  # on a narrow window one stands above the other
+        assert seen.complaints == []
+
+
+@pytest.mark.parametrize(("path", "rows"), [("/queues?line=A", "#line-A tr"), ("/board", "#cards-ready-all > li[id]")])
+async def test_the_line_and_the_board_stand_still_under_the_hand(
+    tower: Tower, base: str, browser: Browser, path: str, rows: str
+):
+    await tower.register(agents=1)
+    await tower.bring_plan(**{f"t{n}": TaskSpec(title=f"Task {n}") for n in range(4)})
+    await tower.start("default/t0~1")
+    await tower.folded()
+    async with window(browser, tower, base) as seen:
+        page = await seen.go(path)
+        await seen.live()
+        before = await ids(page, rows)
+        await page.locator(rows).nth(1).hover()
+        await tower.submit("first", title="Before all others", priority=0)
+        await tower.finish("default/t0~1")  # so that the next one in line leaves it
+        await tower.folded()
+        await expect(page.locator("button.arrivals").first).to_be_visible()
+        assert [each.removeprefix("gone-") for each in await ids(page, rows)] == before
+        await page.locator("h1").hover()
+        await expect(page.locator("button.arrivals")).to_have_count(0)
+        assert await ids(page, rows) != before
+        assert seen.complaints == []
+
+
+async def test_after_an_order_from_what_opens_at_a_button_the_focus_is_on_that_button(
+    tower: Tower, base: str, browser: Browser
+):
+    await at_work(tower)
+    async with window(browser, tower, base) as seen:
+        page = await seen.go("/queues")
+        await page.locator("#slots-A summary").click()
+        await page.locator("#slots-A [name=concurrency]").fill("3")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#toasts")).to_contain_text("Lane set")
+        await expect(page.locator("#slots-A summary")).to_be_focused()
+        assert seen.complaints == []
+
+
+async def test_what_was_ticked_is_still_counted_when_the_reader_comes_back(tower: Tower, base: str, browser: Browser):
+    await at_work(tower)
+    async with window(browser, tower, base) as seen:
+        page = await seen.go("/tasks")
+        await page.get_by_label("Select report").check()
+        await page.locator("#task-rows a.id", has_text="report").click()
+        await page.wait_for_url("**/tasks/default/report*")
+        await page.go_back()
+        box = page.get_by_label("Select report")
+        await expect(page.locator("[data-picked]")).to_have_text(
+            "1 selected" if await box.is_checked() else "With those ticked"
+        )
+        assert seen.complaints == []
+
+
 async def test_a_stuck_tasks_reason_is_three_clicks_from_now(tower: Tower, base: str, browser: Browser):
     await at_work(tower)
     async with window(browser, tower, base) as seen:

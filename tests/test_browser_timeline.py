@@ -176,6 +176,20 @@ async def test_a_timeline_of_the_past_is_drawn_anew_as_the_player_goes_on(busy: 
         assert seen.complaints == []
 
 
+async def test_the_strip_is_walked_with_the_arrow_keys(busy: Tower, base: str, browser: Browser):
+    async with window(browser, busy, base) as seen:
+        page = await seen.go("/?at=8")
+        by = page.locator(".scrub-by")
+        await by.focus()
+        times = [await page.locator(".player-in").get_attribute("data-time")]
+        for _ in range(2):
+            await page.keyboard.press("ArrowRight")
+            await expect(page.locator(".player-in")).not_to_have_attribute("data-time", times[-1] or "")
+            await expect(by).to_be_focused()
+            times.append(await page.locator(".player-in").get_attribute("data-time"))
+        assert seen.complaints == []
+
+
 async def test_two_moments_are_compared(busy: Tower, base: str, browser: Browser):
     async with window(browser, busy, base) as seen:
         page = await seen.go("/?at=9")

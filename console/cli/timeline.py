@@ -213,6 +213,7 @@ def _serve(tape: Tape, file: Path, folder: Path, port: int, *, as_json: bool) ->
                 gate=gate,
                 hub=hub,
                 version=f"tape {file.name}",
+                tape=file.name,
             )
 
     link = f"http://127.0.0.1:{chosen}/login?token={login.issue(folder, clock)}"

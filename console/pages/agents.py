@@ -24,6 +24,7 @@ routes = APIRouter()
 
 GROUPS = ("pool", "worker", "state")
 STATES = ("busy", "idle", "paused", "gone")
+COMPARED = 2  # agents side by side
 SPANS = {"10m": 600_000_000, "1h": 3_600_000_000, "6h": 21_600_000_000, "24h": 86_400_000_000}
 LAST_LINES = 12
 
@@ -47,7 +48,9 @@ async def agents(request: Request) -> Response:
 async def compare(request: Request) -> Response:
     desk, look = await looking(request)
     picked = [value for key, value in look.asked if key in ("a", "b", "pick") and value]
-    pages = [await _page(desk, look, agent_id) for agent_id in picked[:2]]
+    if len(picked) > COMPARED:
+        raise BadQuestion(f"{len(picked)} agents are ticked; two are compared. Go back and leave two of them ticked.")
+    pages = [await _page(desk, look, agent_id) for agent_id in picked]
     panel = Panel("compared", ("agents", "runs"), lambda: _compared(desk, look, pages), every_s=15)
     return await show(request, desk, look, "compare_agents", "Compare agents", [panel])
 

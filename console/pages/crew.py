@@ -75,6 +75,8 @@ async def all_agents(request: Request) -> Response:
         raise BadQuestion("The past cannot be ordered about: go back to now to act on agents.")
     act = _act(look.get("do"))
     picked = [value for key, value in look.asked if key == "pick"]
+    if look.get("of") == "picked" and not picked:
+        raise BadQuestion("No agent was chosen: tick some in the list of agents.")
     goes, left = await _sorted(desk, look, act, picked)
     return await show(
         request, desk, look, "crew", f"{act.label} agents", [], act=act, goes=goes, left=left, picked=picked

@@ -88,7 +88,12 @@ async def _line(desk: Desk, look: Look) -> dict[str, Any]:
     lanes = await desk.read_model.query(queries.lanes, look.at)
     names = {lane.lane for lane in lanes}
     longest = max(lanes, key=lambda lane: lane.ready, default=None)
-    lane = look.get("line") if look.get("line") in names else longest.lane if longest else ""
+    asked = look.get("line")
+    if asked and asked not in names:
+        raise BadQuestion(
+            f"?line={asked[:40]} is no lane of this moment: there are {', '.join(sorted(names)) or 'none'}."
+        )
+    lane = asked or (longest.lane if longest else "")
     found = await desk.read_model.query(queries.queue, look.at, lane, limit=LINE + 2) if lane else []
     return {"lanes": lanes, "lane": lane, "queue": found[:LINE], "moves": _moves(found), "more": len(found) > LINE}
 

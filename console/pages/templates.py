@@ -40,14 +40,17 @@ async def templates(request: Request) -> Response:
 async def bring(request: Request) -> Response:
     """Define the shipped templates, those that are not there yet: each a command of its own, kept like any other."""
     desk = desk_of(request)
-    seen = 0
+    seen, told, given = 0, "", 0
     for define in shipped():
-        answer = await desk.door.order(define, command_id=new_id(desk.clock), by="operator")
+        command_id = new_id(desk.clock)
+        answer = await desk.door.order(define, command_id=command_id, by="operator")
         if isinstance(answer, Answer):
             if answer.outcome == "refused" and "exists already" not in answer.reason:
                 return refuse(request, 409, answer.reason, outcome=answer.outcome, command_seq=answer.command_seq)
             seen = max(seen, answer.seq)
-    return RedirectResponse("/templates" + query(seen=seen or None), 303)
+            if answer.outcome == "done":
+                told, given = command_id, given + 1
+    return RedirectResponse("/templates" + query(seen=seen or None, told=told or None, others=given - 1 or None), 303)
 
 
 @routes.get("/templates/{template_id}", include_in_schema=False)

@@ -136,9 +136,8 @@
 
   // ── what was just ordered is told once: drawn anew, or gone back to, the page does not say it again
   const told = new URL(location.href);
-  if (told.searchParams.has("told")) {
-    told.searchParams.delete("told");
-    told.searchParams.delete("seen");
+  if (told.searchParams.has("told") || told.searchParams.has("seen")) {
+    for (const once of ["told", "seen", "others"]) told.searchParams.delete(once);
     history.replaceState(history.state, "", told);
   }
 
@@ -152,7 +151,10 @@
       if (toast.dataset.state === "done") setTimeout(() => toast.remove(), 8000);
     }
     for (const open of document.querySelectorAll("details.ask[open]")) {
-      if (toasts.firstElementChild?.dataset.state === "done") open.open = false;
+      if (toasts.firstElementChild?.dataset.state !== "done") continue;
+      const back = open.contains(document.activeElement) && open.querySelector("summary");
+      open.open = false;
+      if (back) back.focus({ preventScroll: true });
     }
   }
   if (toasts) {

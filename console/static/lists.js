@@ -67,9 +67,12 @@
       if (there.has(child.id)) return there.get(child.id);
       const pale = child.cloneNode(true);
       pale.setAttribute("data-gone", "");
+      if (!pale.id.startsWith("gone-")) pale.id = "gone-" + pale.id; // where it went it has its name
       return pale;
     });
-    next.append(...kept);
+    const end = [...next.children];
+    while (end.length && !end[0].id) end.shift(); // what stands before the rows stays there, "9 more" after them
+    next.append(...kept, ...end.filter((child) => !child.id));
     return fresh.length || 0.5; // 0.5: nothing new, but the order or the end of a row waits
   }
 

@@ -39,6 +39,7 @@
   }
 
   async function swap(page) {
+    const scrubbed = document.activeElement?.matches?.(".scrub-by"); // hidden for a moment, it would lose the focus
     document.title = page.title;
     document.body.dataset.seq = page.body.dataset.seq || "";
     for (const region of REGIONS) {
@@ -49,6 +50,7 @@
       else here.replaceChildren(...there.childNodes);
     }
     dress();
+    if (scrubbed) host.querySelector(".scrub-by")?.focus({ preventScroll: true });
   }
 
   // ── playing

@@ -39,6 +39,7 @@
     if (event.detail === "leave") document.querySelector("[data-peek-close]")?.click();
   });
   document.addEventListener("htmx:after:swap", count);
+  addEventListener("pageshow", count); // the browser ticks again what was ticked when the reader left
   count();
 
   // Many orders go in batches; the next one is sent by itself, unless the reader stops it.

@@ -5,6 +5,7 @@
   const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5,
     36e5, 72e5, 108e5, 216e5, 432e5, 864e5, 1728e5, 6048e5, 2592e6];
   const ROUND_UP_TO = 3000; // rectangles and lines; of more, round corners and dashes take too long
+  const APART = 5; // pixels: two runs as wide as this are drawn with a gap between them, however close they stand
 
   const pad = (n, to = 2) => String(n).padStart(to, "0");
   function label(ms, step) {
@@ -121,7 +122,8 @@
       const rects = { run: [], live: [], cut: [], bad: [] }, ends = [], waits = [], leads = [];
       for (let t = 0; t < this.rows.length && t + 1 < spans.first.length; t++) {
         const y = this.rows[t] + inset;
-        let open = -1, x1 = 0, x2 = 0; // the piece being drawn: spans of one look that touch on the screen are one
+        // The piece being drawn: spans of one look that touch on the screen are one, but for two that can be told apart.
+        let open = -1, x1 = 0, x2 = 0, lastA = 0;
         for (let i = spans.at(t, from), last = spans.first[t + 1]; i < last; i++) {
           const left = (spans.start[i] - from) * scale;
           const begins = left - spans.wait[i] * scale;
@@ -130,11 +132,13 @@
           const a = Math.max(-4, left), b = Math.min(width + 4, Math.max((spans.end[i] - from) * scale, left + 1));
           if (spans.wait[i] * scale > 3 && left > 0) waits.push(Math.max(-4, begins), a, y + bar / 2);
           if (left <= width) {
-            if (drawn === open && a - x2 < 0.75) x2 = Math.max(x2, b);
+            const touches = drawn === open && a - x2 < 0.75;
+            if (touches && (b - a < APART || x2 - lastA < APART)) x2 = Math.max(x2, b);
             else {
-              if (open >= 0) rects[LOOKS[open]].push(x1, x2, y);
+              if (open >= 0) rects[LOOKS[open]].push(x1, touches ? Math.max(x1 + 1, a - 1) : x2, y);
               open = drawn; x1 = a; x2 = b;
             }
+            lastA = a;
             if (spans.lead[i] * scale > 3) leads.push(a, a + spans.lead[i] * scale, y);
             if (look === 2 && b <= width + 4) ends.push(b, y);
           }

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from html import unescape
+
+import msgspec
+import pytest
 
 from core.domain import session, task, worker
 from core.domain.spec import TaskSpec
@@ -54,6 +58,47 @@ async def test_the_reason_of_a_stuck_task_is_the_first_thing_its_page_says(busy:
     assert blocked is not None
     page = await text(busy, blocked[1])
     assert order_of(page, "Why it is not running", 'id="task_graph"')[0] == "Why it is not running"
+
+
+async def test_whoever_ticked_no_agent_is_told_so_and_stops_nobody(busy: Tower):
+    """The bar below the list is for those that are ticked; all at once has buttons of its own."""
+    answer = await busy.client.get("/agents/all?do=stop&of=picked")
+    assert answer.status_code == 422
+    assert "No agent was chosen" in answer.text
+    assert "Every agent there is" in await text(busy, "/agents/all?do=stop")
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/tasks?after=zz", "after=zz is no place in a list"),
+        ("/queues?line=zzz", "?line=zzz is no lane of this moment: there are A, B"),
+        ("/agents/compare?pick=w1/a0&pick=w1/a1&pick=w1/a0", "two are compared"),
+    ],
+)
+async def test_what_an_address_asks_for_and_cannot_have_is_said_with_the_way_on(busy: Tower, path: str, says: str):
+    answer = await busy.client.get(path)
+    assert answer.status_code == 422
+    assert says in unescape(answer.text)
+
+
+async def test_every_fact_that_led_to_a_run_can_be_looked_at(busy: Tower):
+    page = await text(busy, "/runs/default/load~1")
+    chain = page[page.index("Why it run") : page.index("Since then")]
+    led = re.findall(r'<a href="([^"]+)" title="As it was at this fact"', chain)
+    assert len(led) > 1
+    for path in led:
+        assert (await busy.client.get(path.replace("&amp;", "&"))).status_code == 200, path
+
+
+async def test_a_tape_says_on_every_page_that_it_is_one_and_offers_no_order(busy: Tower):
+    busy.app.state.desk = msgspec.structs.replace(busy.app.state.desk, tape="lantern.jsonl.gz")
+    for path in ("/", "/agents", "/tasks", "/queues", "/board", "/system"):
+        page = await text(busy, path)
+        assert "A tape: lantern.jsonl.gz" in page
+        assert "as it ends" in page
+        assert not re.search(r'<button(?![^>]*\bdisabled)[^>]*value="task\.', page), path
+        assert 'id="lamp"' not in page
 
 
 async def test_a_task_at_the_end_of_a_chain_names_what_holds_it_up_at_its_beginning(tower: Tower):

@@ -86,7 +86,15 @@ async def test_a_bound_no_task_can_have_is_told_to_programs_too(busy: Tower, ask
     assert (await busy.machine.get("/api/tasks", params=asked)).status_code == 422
 
 
-@pytest.mark.parametrize("keys", ["[1,2]", f'[{"9" * 50},0,0,"x"]', '[1e300,0,0,"x"]', "{}", '["a","b","c","d"]'])
+@pytest.mark.parametrize("keys", ["[1,2]", "{}", "nonsense"])
+async def test_what_is_no_place_in_a_list_is_refused_with_a_way_on(busy: Tower, keys: str):
+    after = base64.urlsafe_b64encode(keys.encode()).decode().rstrip("=")
+    answer = await busy.machine.get("/api/tasks", params={"after": after})
+    assert answer.status_code == 422
+    assert "take one from a page's own link" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("keys", [f'[{"9" * 50},0,0,"x"]', '[1e300,0,0,"x"]', '["a","b","c","d"]'])
 async def test_a_cursor_that_was_made_up_begins_at_the_first_page(busy: Tower, keys: str):
     after = base64.urlsafe_b64encode(keys.encode()).decode().rstrip("=")
     for order in ("need", "title", "-cost"):

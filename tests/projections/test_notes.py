@@ -45,6 +45,8 @@ async def test_a_held_run_says_who_held_it_until_it_goes_on(folded):
     assert (await because(seen, held))[FIX] == "held by ada@console: let me look"
     (run_now,) = (await seen.ask(queries.runs, now(history), RunFilter())).rows
     assert (run_now.state, run_now.because) == ("assigned", "")
+    (agent,) = await seen.ask(queries.agents, held)
+    assert agent.since == held.at  # since it is held, not since the run was given to it
 
 
 async def test_a_run_that_says_it_began_while_it_is_held_stays_held(folded):

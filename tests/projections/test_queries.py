@@ -193,8 +193,9 @@ async def test_pages_one_after_the_other_give_every_task_once(folded, order: Tas
     assert len(set(paged)) == len(paged) == page.total
 
 
-async def test_a_cursor_nobody_made_begins_at_the_first_page(seen: Folded, now: At):
-    assert len((await seen.ask(queries.tasks, now, TaskFilter(after="%%% nonsense"))).rows) == 4
+async def test_a_cursor_nobody_made_is_refused_with_a_way_on(seen: Folded, now: At):
+    with pytest.raises(queries.BadPlace, match="is no place in a list: take one from a page's own link"):
+        await seen.ask(queries.tasks, now, TaskFilter(after="%%% nonsense"))
 
 
 # ------------------------------------------------------------------ runs, agents
