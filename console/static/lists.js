@@ -4,7 +4,8 @@
 // checkboxes' own `change` events; `x` sends the same.
 //
 // While the pointer or the focus is in a list, rows that arrive wait behind "3 new", and those that leave stay, pale,
-// where they stood: nothing moves under the hand. What changes within a row is shown at once.
+// where they stood: nothing moves under the hand. What changes within a row is shown at once, and so is what the
+// reader moved themselves in a list whose order is theirs: `data-list="own"`.
 (() => {
   "use strict";
   const rows = () => [...document.querySelectorAll("#main [data-row]")].filter((row) => row.offsetParent);
@@ -33,8 +34,19 @@
   // ── arrivals
   const held = new Set(); // panels that have something waiting
 
-  const busy = (list) => list.matches(":hover") || list.contains(document.activeElement);
+  const OWN_MS = 2000; // after an order: its outcome is on the page by then
+  const ordered = new WeakMap(); // by list, when the reader last ordered something in it
+  const own = (list) => performance.now() - (ordered.get(list) ?? -Infinity) < OWN_MS;
+  const busy = (list) => !own(list) && (list.matches(":hover") || list.contains(document.activeElement));
   const ids = (list) => new Set([...list.children].map((child) => child.id).filter(Boolean));
+
+  document.addEventListener("htmx:before:request", (event) => {
+    for (const list of document.querySelectorAll("[data-list=own]")) {
+      if (list.contains(event.detail?.ctx?.sourceElement)) {
+        for (const each of document.querySelectorAll("[data-list=own]")) ordered.set(each, performance.now());
+      }
+    }
+  });
 
   document.addEventListener("htmx:after:request", (event) => {
     const ctx = event.detail?.ctx;
