@@ -90,6 +90,9 @@ def _telling(status: int):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a h
     return tell
 
 
+_BOUNDS = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
+
+
 def plainly(error: msgspec.ValidationError) -> str:
     """``Expected `str` of length >= 1 - at `$.spec.title` `` as a person would say it, where that is known."""
     says = str(error)
@@ -102,8 +105,8 @@ def plainly(error: msgspec.ValidationError) -> str:
             of = "characters" if bound[1] == "str" else "of them"
             return f"{name.capitalize()} is too long: at most {bound[3]} {of}."
         return f"{name.capitalize()} is empty: write something there."
-    if bound := re.search(r"Expected `(?:int|float)` (<=|>=) (-?[\d.]+)", says):
-        return f"{name.capitalize()} is {'at most' if bound[1] == '<=' else 'at least'} {bound[2]}."
+    if bound := re.search(r"Expected `(?:int|float)` (<=|>=|<|>) (-?[\d.]+)", says):
+        return f"{name.capitalize()} is {_BOUNDS[bound[1]]} {float(bound[2]):,g}."
     if kind := re.search(r"Expected `(int|float)", says):
         return f"{name.capitalize()} is a {'whole ' if kind[1] == 'int' else ''}number."
     return says

@@ -68,9 +68,9 @@ class Hub:
             self._now,
             pace={each.kind: each.pace_s for each in kinds},
         )
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._push_shared(drawing))
-            both.create_task(self._push_moves(read_model, drawing))
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(self._push_shared(drawing))
+            beside.create_task(self._push_moves(read_model, drawing))
             async for changed in read_model.changes():
                 self.hear(changed)
 

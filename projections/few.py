@@ -70,7 +70,8 @@ class Few:
         return made
 
     def moved(self, table: Table, changes: list[Change]) -> Moved:
-        """What it comes to: new rows end the open ones and stand in their place."""
+        """What it comes to: new rows end the open ones and stand in their place. Those that were not remembered are
+        taken out."""
         shape = self._parts.shape(table)
         born = _born(table, changes, shape.names)
         older = sorted({row[KEY] for row in changes} - born)
@@ -108,7 +109,7 @@ class Few:
 
     def _keep(self, table: Table, moved: Moved, now: list[Change]) -> None:
         """What rests is not remembered: it hardly moves again."""
-        kept = self._kept[table.name]
+        kept = self._kept.setdefault(table.name, {})  # somebody may have forgotten all meanwhile
         for key in moved.before:
             kept.pop(key, None)
         kept.update((row[KEY], row[:-1]) for row in now)

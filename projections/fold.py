@@ -34,8 +34,10 @@ NEWS_OF = {  # by table: a column, and what its ids are news of
 
 
 class Touched(msgspec.Struct):
-    """The tables a commit changed, and the ids it changed something about; None: more than ``MANY``."""
+    """The tables a commit changed, and the ids it changed something about; None: more than ``MANY``. ``tell`` hears of
+    it early."""
 
+    tell: Callable[[Touched], None] = lambda _: None
     tables: set[str] = set()
     keys: dict[str, set[str] | None] = {}
     moved: dict[str, Any] = {}  # of the tables a roster is kept from: see there
@@ -64,11 +66,9 @@ class Fold:
         self.statements.forget()
         self._few.forget()
 
-    def take(
-        self, stream: str, relations: Mapping[str, pa.Table], touched: Touched, tell: Callable[[Touched], None]
-    ) -> None:
-        """Fold the relations, by block name, and add to ``touched`` what they changed. ``tell`` is called before
-        anything is written, where what rosters are kept from is known by then."""
+    def take(self, stream: str, relations: Mapping[str, pa.Table], touched: Touched) -> None:
+        """Fold the relations, by block name, and add to ``touched`` what they changed; it is told before anything new
+        is written, where what rosters are kept from is known by then."""
         tables = [table for table in self._sql.of_stream(stream) if relations.keys() & table.on.keys()]
         # All blocks look before any table moves.
         moved = {table.name: (self._how(table, relations), table) for table in tables if table.key}
@@ -77,7 +77,7 @@ class Fold:
         for name, rows in few.items():
             self._note(moved[name][1], rows, touched)
         if not WATCHED & (moved.keys() - few.keys()):
-            tell(touched)
+            touched.tell(touched)
         for table in tables:
             if not table.key:
                 self._append(table, relations)

@@ -149,11 +149,13 @@ class Model:
             stream=ready.stream, seq=ready.last, created=mark.created, at=ready.at,
             chain=ready.chain if ready.stream == "EVENTS" else mark.chain,
         )  # fmt: skip
+        touched = Touched(tell=self._early(ready))
         try:
-            touched = await self.store.write(_take_in, self._fold, ready, (mark, after), self._early(ready))
+            await self.store.write(_take_in, self._fold, ready, (mark, after), touched)
         except Exception:
             self._fold.forget()
-            self.roster.forget()  # it may have been told of what was not written
+            if touched.told:  # of what was not written
+                self.roster.forget()
             raise
         self.marks[ready.stream] = after
         changed = self._changed(touched, ready)
@@ -250,12 +252,11 @@ def digest(db: Reader, tables: Sequence[str]) -> dict[str, str]:
 
 
 def _take_in(
-    db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, marks: tuple[Mark, Mark],
-    tell: Callable[[Touched], None],
-) -> Touched:  # fmt: skip
-    touched, (before, after) = Touched(), marks
+    db: duckdb.DuckDBPyConnection, fold: Fold, ready: Prepared, marks: tuple[Mark, Mark], touched: Touched
+) -> None:
+    before, after = marks
     for relations in ready.ranges:
-        fold.take(ready.stream, relations, touched, tell)
+        fold.take(ready.stream, relations, touched)
     if ready.stream == "EVENTS":
         fold.sum_up(before.seq, after.seq)
     if not fold.statements.look(_MOVE, **msgspec.structs.asdict(after), expected=before.seq):
@@ -265,7 +266,6 @@ def _take_in(
                 f"{ready.stream} is folded up to {stands[0][0]}, not {before.seq}: somebody else wrote to the file"
             )
         _write_mark(db, after)
-    return touched
 
 
 def _write_mark(db: duckdb.DuckDBPyConnection, mark: Mark) -> None:

@@ -47,7 +47,7 @@ def second_of(asked: str, now_us: int) -> str:
     """``-5m`` as the time it is, to the second, which names the same moment whenever it is asked for; else the text."""
     if not _BEFORE.fullmatch(asked.strip()):
         return asked
-    return f"{datetime.fromtimestamp(instant(asked.strip(), now_us) // 1_000_000, UTC):%Y-%m-%dT%H:%M:%S}Z"
+    return f"{datetime.fromtimestamp(max(0, instant(asked.strip(), now_us)) // 1_000_000, UTC):%Y-%m-%dT%H:%M:%S}Z"
 
 
 def _at_seq(db: Reader, digits: str) -> At:

@@ -168,6 +168,9 @@ class Projector:
                 log.exception("fold of %s stopped at %d", stream, self.model.marks[stream].seq)
                 self._problems[stream] = str(error) or type(error).__name__
                 self._ring()
+                if stream == "EVENTS":  # this is as far as it goes
+                    with suppress(StoreFailed):
+                        await self.model.settle()
                 return
 
     async def _check(self, stream: Stream) -> None:
@@ -221,8 +224,8 @@ class Projector:
 
     async def _settle(self, stream: Stream) -> None:
         if stream == "EVENTS" and not self._settled and self._at_end(stream):
-            self._settled = True
             await self.model.settle()
+            self._settled = True
 
     async def _rest_after(self, writing: Task[None], stream: Stream) -> None:
         """Wait for the fold, then for as long again, at most ``REST_S``; longer where nobody is kept waiting.

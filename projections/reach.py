@@ -84,14 +84,24 @@ def stuck_on(db: Reader, at: At, task_id: str) -> list[Link]:
             break
         seen |= set(before)
         links = _links(db, at, before)
-        unfit = _unfit(db, at, [link.task_id for link in links if link.state == "ready"])
-        told = [msgspec.structs.replace(link, says=unfit.get(link.task_id, "")) for link in links]
+        ready = [link.task_id for link in links if link.state == "ready"]
+        wholes = _wholes(db, at, ready)
+        lacking = _lacking(db, at, [each for each in ready if each not in wholes])
+        told = [msgspec.structs.replace(link, says=lacking.get(link.task_id, "")) for link in links]
         found += [link for link in told if link.missing or link.state in STANDING or link.says]
-        look = [link.task_id for link in links if link.state == "blocked"]
+        look = [link.task_id for link in links if link.state == "blocked" or link.task_id in wholes]
     return found
 
 
-def _unfit(db: Reader, at: At, ready: list[str]) -> dict[str, str]:
+def _wholes(db: Reader, at: At, ready: list[str]) -> set[str]:
+    """Of these tasks those with parts: they are given to nobody, and done when their parts are."""
+    if not ready:
+        return set()
+    rows = db.ask("tasks.parts", {"ids": only("after", ready)}, seq=at.events_seq, ids=ready)
+    return {row["task_id"] for row in rows}
+
+
+def _lacking(db: Reader, at: At, ready: list[str]) -> dict[str, str]:
     """Of these tasks those that no agent could do, and why."""
     if not ready:
         return {}

@@ -59,7 +59,7 @@ class Processes:
             raise CannotStart("its command holds a NUL byte, which no program can be given")
         seen = {**inherited((*ENVIRONMENT, *env)), **(given or {}), RUN_MARK: run_id, BOOT_MARK: self.boot_id}
         seen[OUR_PYTHON] = sys.executable
-        tree = Tree(run_id, self._clock, self._sweep)
+        tree = Tree(run_id, self._clock, self._sweep, self._forget)
         self._trees[run_id] = tree
         try:
             await tree.spawn(seen)
@@ -73,7 +73,6 @@ class Processes:
             await tree.discard()
             self._forget(run_id)
             raise
-        tree.over.add_done_callback(lambda _: self._forget(run_id))
         return tree
 
     def lease(self, until: float) -> None:

@@ -55,7 +55,9 @@ class Used(msgspec.Struct, frozen=True):
 class Tree:
     """One agent's process tree, and our line to its keeper. ``over`` is done when all of it is gone."""
 
-    def __init__(self, run_id: str, clock: Clock, sweep: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self, run_id: str, clock: Clock, sweep: Callable[[str], Awaitable[None]], forget: Callable[[str], None]
+    ) -> None:
         self.run_id = run_id
         self.keeper = 0
         self.pid = 0
@@ -64,6 +66,7 @@ class Tree:
         self.used: Used | None = None  # as its keeper last told
         self._clock = clock
         self._sweep = sweep
+        self._forget = forget
         self._process: asyncio.subprocess.Process | None = None
         self._from_keeper: StreamReader | None = None
         self._to_keeper: StreamWriter | None = None
@@ -177,6 +180,7 @@ class Tree:
             await within(self._clock, REAPED_WITHIN_S, self._process.wait())
         except TimeoutError:
             log.warning("keeper not reaped run_id=%s pid=%d", self.run_id, self.keeper)
+        self._forget(self.run_id)  # whoever waited for the end finds it gone
         self.over.set_result(exit_)
 
     def _hang_up(self) -> None:

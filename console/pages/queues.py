@@ -89,6 +89,8 @@ async def _line(desk: Desk, look: Look) -> dict[str, Any]:
     names = {lane.lane for lane in lanes}
     longest = max(lanes, key=lambda lane: lane.ready, default=None)
     asked = look.get("line")
+    if asked not in names and not look.live:
+        asked = ""  # going through time, a lane may not be there yet
     if asked and asked not in names:
         raise BadQuestion(
             f"?line={asked[:40]} is no lane of this moment: there are {', '.join(sorted(names)) or 'none'}."

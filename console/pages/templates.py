@@ -50,7 +50,8 @@ async def bring(request: Request) -> Response:
             seen = max(seen, answer.seq)
             if answer.outcome == "done":
                 told, given = command_id, given + 1
-    return RedirectResponse("/templates" + query(seen=seen or None, told=told or None, others=given - 1 or None), 303)
+    others = max(0, given - 1)
+    return RedirectResponse("/templates" + query(seen=seen or None, told=told or None, others=others or None), 303)
 
 
 @routes.get("/templates/{template_id}", include_in_schema=False)

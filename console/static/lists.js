@@ -58,7 +58,7 @@
     let waits = 0;
     for (const list of lists) {
       const next = coming.content.getElementById(list.id);
-      if (next) waits += still(list, next);
+      if (next) waits += still(list, next, coming.content);
     }
     if (!waits) { release(panel, false); return; }
     ctx.text = coming.innerHTML;
@@ -67,7 +67,7 @@
   });
 
   // Make the list that comes stand as the one that is here: its rows in their order, gone ones pale, new ones left out.
-  function still(list, next) {
+  function still(list, next, all) {
     const here = ids(list);
     const there = new Map([...next.children].filter((child) => child.id).map((child) => [child.id, child]));
     const fresh = [...there.keys()].filter((id) => !here.has(id));
@@ -79,7 +79,7 @@
       if (there.has(child.id)) return there.get(child.id);
       const pale = child.cloneNode(true);
       pale.setAttribute("data-gone", "");
-      if (!pale.id.startsWith("gone-")) pale.id = "gone-" + pale.id; // where it went it has its name
+      if (all.getElementById(pale.id)) pale.id = "gone-" + pale.id; // where it went it has its name
       return pale;
     });
     const end = [...next.children];

@@ -14,6 +14,7 @@ from console.forms import _with
 class Wish(msgspec.Struct):
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=5)]
     count: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    time_limit: Annotated[float, msgspec.Meta(gt=0, le=604_800)] = 1.0
     names: Annotated[list[str], msgspec.Meta(max_length=2)] = []
 
 
@@ -23,6 +24,8 @@ class Wish(msgspec.Struct):
         ({}, "Title is missing: write something there."), ({"title": ""}, "Title is empty: write something there."),
         ({"title": "far too long"}, "Title is too long: at most 5 characters."),
         ({"title": "ok", "count": 101}, "Count is at most 100."), ({"title": "ok", "count": 0}, "Count is at least 1."),
+        ({"title": "ok", "time_limit": 0}, "Time limit is more than 0."),
+        ({"title": "ok", "time_limit": 1e6}, "Time limit is at most 604,800."),
         ({"title": "ok", "count": "many"}, "Count is a whole number."),
         ({"title": "ok", "names": ["a", "b", "c"]}, "Names is too long: at most 2 of them."),
     ],

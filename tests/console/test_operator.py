@@ -119,6 +119,21 @@ async def test_a_task_at_the_end_of_a_chain_names_what_holds_it_up_at_its_beginn
     assert order_of(page, "Stuck on", "Why it is not running")[0] == "Stuck on"
 
 
+async def test_what_waits_for_a_container_is_not_stuck_for_want_of_an_agent_for_it(tower: Tower):
+    await tower.bring_plan(
+        whole=TaskSpec(title="The whole", needs=["hsm"]),
+        part=TaskSpec(title="Its part", parents=["default/whole"], policy=ONE_TRY),
+        after=TaskSpec(title="After the whole", depends_on=["default/whole"]),
+    )
+    await tower.register(agents=1)
+    await tower.start("default/part~1")
+    await tower.folded()
+    assert "Stuck on" not in await text(tower, "/tasks/default/after")  # nobody ever does the whole itself
+    await tower.finish("default/part~1", "failed", error_class="exit", error="rock", exit_code=1)
+    await tower.folded()
+    assert "default/whole The whole</a> (failed)" in await text(tower, "/tasks/default/after")
+
+
 async def test_a_task_whose_chain_begins_with_one_no_agent_can_do_names_what_is_lacking(tower: Tower):
     """On its own page, in the closer look, and on Now, where agents can be added."""
     await tower.register(agents=1)

@@ -110,6 +110,13 @@ async def test_a_moment_counted_back_from_now_is_a_time_from_then_on(busy: Tower
     assert "at=-2m" not in drawn.text
 
 
+@pytest.mark.parametrize("ago", ["-999999d", "-700000d", "-999999999s"])
+async def test_a_moment_long_before_the_log_is_one_at_which_nothing_is_known(busy: Tower, ago: str):
+    answer = await busy.client.get("/", params={"at": moments.second_of(ago, busy.clock.now_us())})
+    assert answer.status_code == 200
+    assert "The log had not begun" in answer.text
+
+
 async def test_two_moments_are_compared_by_what_became_of_things(busy: Tower):
     last = await busy.folded()
     text = await page(busy, f"/replay/compare?a=1&b={last}")

@@ -146,7 +146,7 @@ async def test_a_lease_is_renewed(yard: Yard):
 async def test_a_fork_bomb_is_ended(yard: Yard):
     bomb = "bomb() { sleep 0.02; [ $(ls /proc | grep -c '^[0-9]') -lt 400 ] && { bomb & bomb & }; sleep 600; }; bomb"
     tree = await yard.sh(bomb)
-    await until(lambda: len(keeper.descendants(tree.keeper)) > 40, within_s=10)
+    await until(lambda: len(keeper.descendants(tree.keeper)) > 60, within_s=10)  # some are gone by the next look
     tree.kill()
     exit_ = await ended(tree)
     assert exit_.strays > 40
