@@ -91,8 +91,12 @@ async def test_a_need_is_added_and_taken_away_and_a_circle_is_refused_by_name(bu
         await expect(page.locator("#toasts .toast")).to_have_attribute("data-state", "cancelled")
 
         await seen.go("/tasks/default/odd")
-        await page.get_by_role("button", name="No longer needs report").click()
+        await page.get_by_role("button", name="No longer needs report").press("Enter")
         await expect(need).to_have_count(0, timeout=10_000)
+        # what had the focus is gone: it is beside it, not nowhere
+        await expect(
+            page.locator("#task a:focus, #task input:focus, #task button:focus, #task summary:focus")
+        ).to_have_count(1)
 
 
 async def test_two_operators_edit_one_task_and_neither_loses_a_word(busy: Tower, browser: Browser):

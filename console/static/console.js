@@ -120,6 +120,24 @@
   document.addEventListener("htmx:after:swap", count);
   count();
 
+  // ── focus: what had it and is gone from the page leaves it to the first thing where it stood, not to nobody
+  let places = []; // the ids around what has the focus, nearest first; a blur of its own forgets them
+  const reachable = "a[href], button:not(:disabled), summary, input:not([type=hidden]):not(:disabled), select, textarea";
+  document.addEventListener("focusin", (event) => {
+    places = [];
+    for (let each = event.target; each && each !== document.body; each = each.parentElement) if (each.id) places.push(each.id);
+  });
+  let swapping = false; // what is taken out then loses the focus without anybody's wish
+  document.addEventListener("htmx:before:swap", () => { swapping = true; });
+  document.addEventListener("focusout", () => { if (!swapping) places = []; });
+  document.addEventListener("htmx:after:swap", () => {
+    swapping = false;
+    if (!places.length || document.activeElement !== document.body) return;
+    const around = places.map((id) => document.getElementById(id)).filter((each) => each?.offsetParent);
+    const next = around.map((each) => each.matches(reachable) ? each : [...each.querySelectorAll(reachable)].find((one) => one.offsetParent));
+    next.find(Boolean)?.focus({ preventScroll: true });
+  });
+
   // ── a value the stream has replaced is lit once (`data-fresh`); the box it stands in never changes size
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   new MutationObserver((records) => {
