@@ -33,7 +33,7 @@ TIMES, TIMES_PAST = 40, 8
 
 async def pages(fleet: Fleet, *, facts: int, gate_ms: float, past_gate_ms: float) -> list[Figure]:
     """Every page over a history of so many facts."""
-    await _write(fleet, facts)
+    await write_history(fleet, facts)
     await fleet.start_console(within_s=60 + facts / 20_000)
     await fleet.start_core(within_s=60 + facts / 20_000)
     await fleet.start_worker("noop:200", within_s=60 + facts / 10_000)
@@ -65,7 +65,7 @@ def _each(pages: dict[str, list[float]]) -> str:
     return ", ".join(f"{path} {percentile(found, 0.95):.0f}" for path, found in pages.items())
 
 
-async def _write(fleet: Fleet, facts: int) -> None:
+async def write_history(fleet: Fleet, facts: int) -> None:
     """A history that ended a minute ago, written straight into both streams."""
     core = load({"data": fleet.home}, environ={}).credentials("core")
     assert core is not None

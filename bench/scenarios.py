@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bench import agents, big, decide, floor, fold, history, pixel, starting, streams, tab, whole_way
+from bench import agents, big, decide, floor, fold, frames, history, pixel, starting, streams, tab, whole_way
 from bench.figures import Figure
 from bench.fleet import Fleet, fleet
 from bench.report import Report, Sizes, merged, over_floors
 
 QUICK_ONES = ("floor", "core", "L", "D", "T", "M", "fold", "start")
-SLOW_ONES = ("plan", "browser", "pixel", "agents", "lost", "rebuild", "pages")
+SLOW_ONES = ("plan", "browser", "pixel", "frames", "agents", "lost", "rebuild", "pages")
 ON_REQUEST = ("pages10", "streams", "tab")  # ten minutes of preparation; twenty browsers' worth of work; half an hour
 ALL = (*QUICK_ONES, *SLOW_ONES)
 KNOWN = (*ALL, *ON_REQUEST)
@@ -24,6 +24,7 @@ async def run(wanted: set[str], sizes: Sizes) -> list[Figure]:
     await report.add("plan", _plan)
     await report.add("browser", _browser)
     await report.add("pixel", _pixel)
+    await report.add("frames", _frames)
     await report.add("agents", _thousand)
     await report.add("lost", _lost)
     await report.add("rebuild", _rebuild)
@@ -86,6 +87,11 @@ async def _pixel() -> list[Figure]:
     async with fleet() as made:
         await _start_all(made, "sim:200")
         return await pixel.pixel(made, agents=200, pages=20, seconds=20)
+
+
+async def _frames() -> list[Figure]:
+    async with fleet() as made:
+        return await frames.frames(made, runs=50_000)
 
 
 async def _thousand() -> list[Figure]:
