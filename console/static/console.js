@@ -125,7 +125,9 @@
   const reachable = "a[href], button:not(:disabled), summary, input:not([type=hidden]):not(:disabled), select, textarea";
   document.addEventListener("focusin", (event) => {
     places = [];
-    for (let each = event.target; each && each !== document.body; each = each.parentElement) if (each.id) places.push(each.id);
+    for (let each = event.target; each && each !== document.body; each = each.parentElement) {
+      if (each.id) places.push(each.id);
+    }
   });
   let swapping = false; // what is taken out then loses the focus without anybody's wish
   document.addEventListener("htmx:before:swap", () => { swapping = true; });
@@ -134,8 +136,9 @@
     swapping = false;
     if (!places.length || document.activeElement !== document.body) return;
     const around = places.map((id) => document.getElementById(id)).filter((each) => each?.offsetParent);
-    const next = around.map((each) => each.matches(reachable) ? each : [...each.querySelectorAll(reachable)].find((one) => one.offsetParent));
-    next.find(Boolean)?.focus({ preventScroll: true });
+    const within = (each) => [...each.querySelectorAll(reachable)].find((one) => one.offsetParent);
+    const next = around.map((each) => each.matches(reachable) ? each : within(each)).find(Boolean);
+    next?.focus({ preventScroll: true });
   });
 
   // ── a value the stream has replaced is lit once (`data-fresh`); the box it stands in never changes size
