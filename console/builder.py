@@ -76,11 +76,8 @@ def read(fields: Mapping[str, str]) -> Sketch:
     rows: dict[str, dict[int, Row]] = {"params": {}, "tasks": {}}
     for name, text in fields.items():
         if (found := _ROW.fullmatch(name)) is not None:
-            rows[found[1]].setdefault(int(found[2]), {})[found[3]] = text.replace("\r\n", "\n")
-    plain = {
-        name: fields.get(name, "").replace("\r\n", "\n")
-        for name in ("template_id", "base", "title", "description", "lane")
-    }
+            rows[found[1]].setdefault(int(found[2]), {})[found[3]] = text
+    plain = {name: fields.get(name, "") for name in ("template_id", "base", "title", "description", "lane")}
     return Sketch(
         **plain,
         params=[_row(PARAM_FIELDS, row) for _, row in sorted(rows["params"].items())],

@@ -58,6 +58,11 @@ async def take(request: Request) -> Response:
     return RedirectResponse(_with(back, seen=seen, told=command_id), 303)
 
 
+def together(path: str, *, seen: int, told: str, given: int) -> RedirectResponse:
+    """Back to the page of many orders given at once: it says what came of the last, and how many more were like it."""
+    return RedirectResponse(path + query(seen=seen or None, told=told or None, others=max(0, given - 1) or None), 303)
+
+
 def told(order: Any, answer: Answer | Pending) -> dict[str, Any]:
     """What a toast says of an order that was accepted."""
     link = f"/{answer.command_seq}"
@@ -74,7 +79,7 @@ def command(fields: dict[str, str], command_id: str) -> Any:
         if not text.strip() and name not in EMPTIES:
             continue
         *holders, inner = name.split(".")
-        value: Any = _words(text) if inner in LISTS else text.replace("\r\n", "\n")
+        value: Any = _words(text) if inner in LISTS else text
         place = body
         for holder in holders:
             place = place.setdefault(holder, {})
@@ -105,7 +110,7 @@ async def form(request: Request, *, most: int = 200) -> dict[str, str]:
         pairs = parse_qsl((await request.body()).decode(), keep_blank_values=True, max_num_fields=most, errors="strict")
     except ValueError as error:
         raise BadQuestion(f"The form cannot be read: {error}") from error
-    return dict(pairs)
+    return {name: text.replace("\r\n", "\n") for name, text in pairs}  # browsers send lines with both
 
 
 def _name_task(body: dict[str, Any], command_id: str) -> None:

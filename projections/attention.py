@@ -75,15 +75,13 @@ def _nobody(db: Reader, at: At, agents: Sequence[Agent] | None) -> Iterator[Atte
         return
     views = agent_views(db, at) if agents is None else map(view_of, agents)
     present = [agent for agent in views if agent.state != "gone"]
-    for row in waiting:
-        says = unfit(needs(row), present)
-        if not says:
-            continue
+    lacking = [(row, says) for row in waiting if (says := unfit(needs(row), present))]
+    held_up = _held_up(db, at, [row["task_id"] for row, _ in lacking if row["tasks"] == 1])
+    for row, says in lacking:
         alone = row["tasks"] == 1
-        title = row["title"] if alone else f"{count(row['tasks'], 'ready task')} in lane {row['lane']}"
-        held_up = _held_up(db, at, [row["task_id"]]) if alone else {}
         yield Attention(
-            kind="no_agent", rank=2, title=title, says=says + held_up.get(row["task_id"], ""),
+            kind="no_agent", rank=2, says=says + held_up.get(row["task_id"], ""),
+            title=row["title"] if alone else f"{count(row['tasks'], 'ready task')} in lane {row['lane']}",
             since=row["since"], task_id=row["task_id"] if alone else "", lane=row["lane"],
         )  # fmt: skip
 

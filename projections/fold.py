@@ -71,18 +71,18 @@ class Fold:
         is written, where what rosters are kept from is known by then."""
         tables = [table for table in self._sql.of_stream(stream) if relations.keys() & table.on.keys()]
         # All blocks look before any table moves.
-        moved = {table.name: (self._how(table, relations), table) for table in tables if table.key}
-        changes = {name: how.changes(table, relations) for name, (how, table) in moved.items()}
-        few = {name: self._few.moved(table, changes[name]) for name, (how, table) in moved.items() if how is self._few}
+        ways = {table.name: (self._how(table, relations), table) for table in tables if table.key}
+        changes = {name: how.changes(table, relations) for name, (how, table) in ways.items()}
+        few = {name: self._few.moved(table, changes[name]) for name, (how, table) in ways.items() if how is self._few}
         for name, rows in few.items():
-            self._note(moved[name][1], rows, touched)
-        if not WATCHED & (moved.keys() - few.keys()):
+            self._note(ways[name][1], rows, touched)
+        if not WATCHED & (ways.keys() - few.keys()):
             touched.tell(touched)
         for table in tables:
             if not table.key:
                 self._append(table, relations)
                 self._note(table, relations.get(OBSERVATION), touched)
-        for name, (_, table) in moved.items():
+        for name, (_, table) in ways.items():
             if name in few:
                 self._few.move(table, few[name])
             else:

@@ -74,7 +74,7 @@ class Model:
         self.marks = {stream: Mark(stream=stream) for stream in STREAMS}
         self._fold = Fold(store.connection, store.sql)
         self.roster = Roster()
-        self.moved: Callable[[Changed], None] = lambda _: None  # told of rows of the roster, maybe not yet written
+        self.on_moves: Callable[[Changed], None] = lambda _: None  # told of rows of the roster, maybe not yet written
         self._learn_after = 0.0
         self._shaper = Shaper(store.sql.tables.values())
         self._alone = {name for each in store.sql.tables.values() for name, block in each.on.items() if block.alone}
@@ -161,7 +161,7 @@ class Model:
         changed = self._changed(touched, ready)
         if not touched.told:
             self.roster.fold(ready.stream, ready.last, touched.moved)
-            self.moved(changed)
+            self.on_moves(changed)
         self._tell_store()
         return changed
 
@@ -180,7 +180,7 @@ class Model:
             if self.roster.known:
                 touched.told = True
                 self.roster.fold(ready.stream, ready.last, moved)
-                self.moved(changed)
+                self.on_moves(changed)
 
         return tell
 

@@ -56,9 +56,10 @@ def index(db: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> bool:
         for table in tables for column in table.index
         for part in ([f"{table.name}_{each}" for each in table.parts if each != "now"] or [table.name])
     }  # fmt: skip
-    for name in due.keys() - there:
+    missing = due.keys() - there
+    for name in missing:
         db.execute(f"create index {name} on {due[name]}")
-    return bool(due.keys() - there)
+    return bool(missing)
 
 
 class Parts:

@@ -63,7 +63,7 @@ class Projector:
         self._tasks: list[Task[None]] = []
         self._listeners: set[Listener] = set()
         self._watchers: set[Listener] = set()
-        self.model.moved = self._show
+        self.model.on_moves = self._show
         self._moved = asyncio.Event()
         self._waiting = 0  # how many wait for the fold to reach a sequence
         self._hurry = asyncio.Event()

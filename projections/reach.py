@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from core.domain.conditions import AgentView
 from projections.because import agent_views, needs, unfit
 from projections.rows import At, Row
 from projections.rows.tasks import Link
@@ -78,6 +79,7 @@ def stuck_on(db: Reader, at: At, task_id: str) -> list[Link]:
     on by themselves, those among them that no agent could do, nearest first. At most ``MOST`` tasks are looked at."""
     seen, look = {task_id}, [task_id]
     found: list[Link] = []
+    present = [agent for agent in agent_views(db, at) if agent.state != "gone"]
     for _ in range(_steps(db, at, None)):
         before = sorted({a for a, b in _around(db, at, look) if b in look} - seen)[: MOST - len(seen)]
         if not before:
@@ -86,7 +88,7 @@ def stuck_on(db: Reader, at: At, task_id: str) -> list[Link]:
         links = _links(db, at, before)
         ready = [link.task_id for link in links if link.state == "ready"]
         wholes = _wholes(db, at, ready)
-        lacking = _lacking(db, at, [each for each in ready if each not in wholes])
+        lacking = _lacking(db, at, [each for each in ready if each not in wholes], present)
         told = [msgspec.structs.replace(link, says=lacking.get(link.task_id, "")) for link in links]
         found += [link for link in told if link.missing or link.state in STANDING or link.says]
         look = [link.task_id for link in links if link.state == "blocked" or link.task_id in wholes]
@@ -101,11 +103,10 @@ def _wholes(db: Reader, at: At, ready: list[str]) -> set[str]:
     return {row["task_id"] for row in rows}
 
 
-def _lacking(db: Reader, at: At, ready: list[str]) -> dict[str, str]:
-    """Of these tasks those that no agent could do, and why."""
+def _lacking(db: Reader, at: At, ready: list[str], present: Sequence[AgentView]) -> dict[str, str]:
+    """Of these tasks those that none of the agents could do, and why."""
     if not ready:
         return {}
-    present = [agent for agent in agent_views(db, at) if agent.state != "gone"]
     rows = db.ask("tasks.wording", {"ids": only("task_id", ready)}, seq=at.events_seq, ids=ready)
     told = {row["task_id"]: unfit(needs(row), present) for row in rows}
     return {task_id: says for task_id, says in told.items() if says}

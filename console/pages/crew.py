@@ -11,15 +11,14 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from console.desk import Desk, desk_of
 from console.errors import refuse
 from console.everyone import everyone
-from console.forms import form
+from console.forms import form, together
 from console.look import BadQuestion, Look, looking
 from console.panels import show
-from console.render import query
 from core.domain import agent
 from core.envelope import Answer
 from core.ids import new_id
@@ -30,6 +29,7 @@ routes = APIRouter()
 
 AT_ONCE = 64
 MOST = 5_000
+NOBODY = "No agent was chosen: tick some in the list of agents."
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ async def all_agents(request: Request) -> Response:
     act = _act(look.get("do"))
     picked = [value for key, value in look.asked if key == "pick"]
     if look.get("of") == "picked" and not picked:
-        raise BadQuestion("No agent was chosen: tick some in the list of agents.")
+        raise BadQuestion(NOBODY)
     goes, left = await _sorted(desk, look, act, picked)
     return await show(
         request, desk, look, "crew", f"{act.label} agents", [], act=act, goes=goes, left=left, picked=picked
@@ -91,7 +91,7 @@ async def order_all(request: Request) -> Response:
     act = _act(fields.get("do", ""))
     ids = fields.get("picks", "").splitlines()[:MOST]
     if not ids:
-        raise BadQuestion("No agent was chosen: tick some in the list of agents.")
+        raise BadQuestion(NOBODY)
     why = fields.get("reason", "")[:500]
     answers, told = await _order(desk, act, ids, why)
     refused = [answer for answer in answers if answer.outcome not in ("done", "already_so")]
@@ -99,7 +99,7 @@ async def order_all(request: Request) -> Response:
         says = f"{len(answers) - len(refused)} of {len(answers)} orders were carried out. {refused[0].reason}"
         return refuse(request, 409, says, outcome=refused[0].outcome, command_seq=refused[0].command_seq)
     seen = max((answer.seq for answer in answers), default=0)
-    return RedirectResponse("/agents" + query(seen=seen or None, told=told, others=len(answers[1:]) or None), 303)
+    return together("/agents", seen=seen, told=told, given=len(answers))
 
 
 @routes.get("/agents/add", include_in_schema=False)

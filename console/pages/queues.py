@@ -6,14 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from console.desk import Desk, desk_of
 from console.errors import refuse
-from console.forms import form
+from console.forms import form, together
 from console.look import BadQuestion, Look, looking
 from console.panels import Panel, show
-from console.render import query
 from core.domain import lane as lanes_domain
 from core.envelope import Answer
 from core.ids import new_id
@@ -62,7 +61,7 @@ async def order_all(request: Request) -> Response:
         if answer.outcome not in ("done", "already_so"):
             return refuse(request, 409, answer.reason, outcome=answer.outcome, command_seq=answer.command_seq)
         seen, given = max(seen, answer.seq), given + 1
-    return RedirectResponse("/queues" + query(seen=seen or None, told=told, others=max(0, given - 1) or None), 303)
+    return together("/queues", seen=seen, told=told, given=given)
 
 
 async def _lanes(desk: Desk, look: Look) -> dict[str, Any]:
@@ -89,12 +88,11 @@ async def _line(desk: Desk, look: Look) -> dict[str, Any]:
     names = {lane.lane for lane in lanes}
     longest = max(lanes, key=lambda lane: lane.ready, default=None)
     asked = look.get("line")
-    if asked not in names and not look.live:
-        asked = ""  # going through time, a lane may not be there yet
     if asked and asked not in names:
-        raise BadQuestion(
-            f"?line={asked[:40]} is no lane of this moment: there are {', '.join(sorted(names)) or 'none'}."
-        )
+        if look.live:
+            there = ", ".join(sorted(names)) or "none"
+            raise BadQuestion(f"?line={asked[:40]} is no lane of this moment: there are {there}.")
+        asked = ""  # going through time, a lane may not be there yet
     lane = asked or (longest.lane if longest else "")
     found = await desk.read_model.query(queries.queue, look.at, lane, limit=LINE + 2) if lane else []
     return {"lanes": lanes, "lane": lane, "queue": found[:LINE], "moves": _moves(found), "more": len(found) > LINE}

@@ -68,11 +68,7 @@ async def use(request: Request, template_id: str) -> Response:
         session=fields.get("session", "").strip() or DEFAULT_SESSION,
         prefix=fields.get("prefix", "").strip(),
         lane=fields.get("lane", "").strip(),
-        texts={
-            key.removeprefix("param."): text.replace("\r\n", "\n")
-            for key, text in fields.items()
-            if key.startswith("param.")
-        },
+        texts={key.removeprefix("param."): text for key, text in fields.items() if key.startswith("param.")},
     )
     values = _look_ahead(version.spec, wish)
     if wish.wrong or wish.problem or fields.get("do") != "use":

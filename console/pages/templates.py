@@ -7,12 +7,13 @@ from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from console import builder, given, outline
 from console.desk import Desk, desk_of
 from console.diff import MOST, Drawn, drawn
 from console.errors import refuse
+from console.forms import together
 from console.look import BadQuestion, Look, looking
 from console.markdown import written
 from console.panels import Panel, show
@@ -50,8 +51,7 @@ async def bring(request: Request) -> Response:
             seen = max(seen, answer.seq)
             if answer.outcome == "done":
                 told, given = command_id, given + 1
-    others = max(0, given - 1)
-    return RedirectResponse("/templates" + query(seen=seen or None, told=told or None, others=others or None), 303)
+    return together("/templates", seen=seen, told=told, given=given)
 
 
 @routes.get("/templates/{template_id}", include_in_schema=False)

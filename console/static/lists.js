@@ -35,17 +35,13 @@
   const held = new Set(); // panels that have something waiting
 
   const OWN_MS = 2000; // after an order: its outcome is on the page by then
-  const ordered = new WeakMap(); // by list, when the reader last ordered something in it
-  const own = (list) => performance.now() - (ordered.get(list) ?? -Infinity) < OWN_MS;
+  let ordered = -Infinity; // when the reader last ordered something in such a list
+  const own = (list) => list.dataset.list === "own" && performance.now() - ordered < OWN_MS;
   const busy = (list) => !own(list) && (list.matches(":hover") || list.contains(document.activeElement));
   const ids = (list) => new Set([...list.children].map((child) => child.id).filter(Boolean));
 
   document.addEventListener("htmx:before:request", (event) => {
-    for (const list of document.querySelectorAll("[data-list=own]")) {
-      if (list.contains(event.detail?.ctx?.sourceElement)) {
-        for (const each of document.querySelectorAll("[data-list=own]")) ordered.set(each, performance.now());
-      }
-    }
+    if (event.detail?.ctx?.sourceElement?.closest?.("[data-list=own]")) ordered = performance.now();
   });
 
   document.addEventListener("htmx:after:request", (event) => {

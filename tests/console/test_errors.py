@@ -9,6 +9,7 @@ import pytest
 
 from console.errors import plainly
 from console.forms import _with
+from tests.console.tower import OURS, Tower
 
 
 class Wish(msgspec.Struct):
@@ -42,3 +43,12 @@ def test_what_is_not_known_stays_as_it_is():
 
 def test_the_way_back_keeps_its_place_on_the_page_behind_what_is_asked():
     assert _with("/tasks/a/b?at=3#needs", told="1") == "/tasks/a/b?at=3&told=1#needs"
+
+
+async def test_a_browsers_line_ends_do_not_grow_into_what_was_written(busy: Tower):
+    fields = {"param.idea": "one\r\ntwo", "param.name": "kit", "do": "check"}
+    await busy.client.post("/templates", headers=OURS)
+    await busy.folded()
+    answer = await busy.client.post("/templates/generate_spec_kit/use", data=fields, headers=OURS)
+    assert "one\ntwo" in answer.text
+    assert "U+000D" not in answer.text

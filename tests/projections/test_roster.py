@@ -112,7 +112,9 @@ async def test_rows_are_shown_before_their_facts_are_written_once_the_roster_is_
     history = fleet_at_work(11)
     seen: Folded = await folded()
     told: list[tuple[int, bool]] = []
-    seen.model.moved = lambda moved: told.append((moved.events_seq, seen.model.marks["EVENTS"].seq < moved.events_seq))
+    seen.model.on_moves = lambda moved: told.append(
+        (moved.events_seq, seen.model.marks["EVENTS"].seq < moved.events_seq)
+    )
     await seen.model.take("EVENTS", history.events[:40])
     assert told == [(40, False)]  # the roster was not known: rows are drawn from the tables
     await learned(seen)
@@ -151,7 +153,7 @@ async def test_a_roster_that_was_told_of_what_could_not_be_written_forgets_it(fo
     seen = await (await folded()).take(history, until=ends)
     await learned(seen)
     shown: list[int] = []
-    seen.model.moved = lambda moved: shown.append(moved.events_seq)
+    seen.model.on_moves = lambda moved: shown.append(moved.events_seq)
 
     def no_room(*_: object) -> None:
         raise OSError("no room")
